@@ -35,7 +35,7 @@ type Part struct {
 
 // Next takes one part off the front of b, which holds the bytes behind those
 // that earlier calls took, and returns what is left of b. It unmasks in place:
-// p.Payload is a slice of b, except that the payload of a control frame that
+// p.Payload is a slice of b whose capacity runs on to the end of b, except that the payload of a control frame that
 // came in pieces is a slice of d, valid until the next call. When b is used up
 // within a header or a control frame, p.Opcode is OpContinuation: call again
 // when more has arrived. Frames without payload give a part too.
@@ -64,7 +64,7 @@ func (d *Decoder) Next(b []byte) (p Part, rest []byte, err error) {
 		}
 	}
 	n := int(min(d.left, int64(len(b))))
-	payload, rest := b[:n:n], b[n:]
+	payload, rest := b[:n], b[n:]
 	if d.frame.Masked {
 		d.maskPos = ApplyMask(payload, d.frame.Mask, d.maskPos)
 	}
