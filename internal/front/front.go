@@ -1,0 +1,76 @@
+// Package front is the side of the clients: listening sockets, HTTP/1.1, and the
+// step from a request to a byte stream.
+//
+// It knows nothing of tunnels, backends or directives: a handler decides what to
+// answer, and calls [Upgrade] if that is a WebSocket. What a valid opening
+// handshake is, package handshake knows.
+package front
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"net"
+	"net/http"
+	"time"
+)
+
+// A Server answers the requests of one listener. Times of 0 are no limit.
+type Server struct {
+	Handler http.Handler
+	Log     *slog.Logger // what goes wrong with connections
+
+	// Refused is told of requests that net/http could not read and has answered
+	// itself; sent is the size of the answer's body. It may be nil.
+	Refused func(remote string, status int, sent int64)
+
+	MaxHeaderBytes int           // of a request line and its header, at least 4097
+	ReadTimeout    time.Duration // for a whole request
+	WriteIdle      time.Duration // for a piece of an answer of at most 1 MiB
+	KeepAliveIdle  time.Duration // for the next request; 0: one request a connection
+}
+
+type connKey struct{}
+
+// Run serves ln until ctx is done. Then it accepts no more, and waits for the
+// requests under way until grace is over. It closes ln, and has ended all it
+// started when it returns, except for the connections that [Upgrade] took.
+func (s *Server) Run(ctx context.Context, ln net.Listener, grace time.Duration) error {
+	hs := &http.Server{
+		Handler: s.Handler,
+		// net/http allows 4096 bytes more than it is told.
+		MaxHeaderBytes:    max(s.MaxHeaderBytes-4096, 1),
+		ReadTimeout:       s.ReadTimeout,
+		ReadHeaderTimeout: s.ReadTimeout,
+		IdleTimeout:       s.KeepAliveIdle,
+		ErrorLog:          slog.NewLogLogger(s.Log.Handler(), slog.LevelWarn),
+		ConnContext: func(ctx context.Context, c net.Conn) context.Context {
+			return context.WithValue(ctx, connKey{}, c)
+		},
+	}
+	hs.SetKeepAlivesEnabled(s.KeepAliveIdle > 0)
+	stopped := make(chan struct{})
+	stop := context.AfterFunc(ctx, func() {
+		defer close(stopped)
+		ctx, cancel := context.WithTimeout(context.Background(), grace)
+		defer cancel()
+		if hs.Shutdown(ctx) != nil {
+			hs.Close()
+		}
+	})
+	err := hs.Serve(&listener{ln, s})
+	if !stop() {
+		<-stopped
+	}
+	if errors.Is(err, http.ErrServerClosed) {
+		return nil
+	}
+	return err
+}
+
+// CountRequest counts a request of its connection and returns the number, from 1.
+func CountRequest(r *http.Request) int {
+	c := r.Context().Value(connKey{}).(*conn)
+	c.requests++
+	return c.requests
+}

@@ -1,0 +1,6 @@
+//go:build !linux
+
+package front
+
+// limitUnsent exists on Linux only.
+func limitUnsent(Stream) {}

@@ -1,0 +1,71 @@
+package front
+
+import (
+	"fmt"
+	"net"
+	"net/http"
+	"time"
+)
+
+// A Stream is a connection that no longer speaks HTTP: a *net.TCPConn or a
+// *net.UnixConn.
+type Stream interface {
+	net.Conn
+	CloseWrite() error
+}
+
+// An Answer is the header of a 101.
+type Answer struct {
+	Accept      string // Sec-WebSocket-Accept
+	Subprotocol string // Sec-WebSocket-Protocol; "": none
+	Server      string // Server; "": none
+}
+
+// answerTimeout bounds the write of a 101: it fits into the buffer of any socket
+// whose client reads at all.
+const answerTimeout = 10 * time.Second
+
+// Upgrade takes the connection of a request from net/http and answers 101
+// (RFC 6455 section 4.2.2). It returns the connection without deadlines, and a
+// copy of what the client sent behind its request. The handler must return then
+// without touching w. On an error it must do so too: the connection is closed.
+func Upgrade(w http.ResponseWriter, a Answer) (s Stream, first []byte, err error) {
+	nc, rw, err := http.NewResponseController(w).Hijack()
+	if err != nil {
+		return nil, nil, fmt.Errorf("upgrade: %w", err)
+	}
+	s = nc.(*conn).Stream
+	if n := rw.Reader.Buffered(); n > 0 {
+		b, _ := rw.Reader.Peek(n)
+		first = append(first, b...)
+	}
+	head := appendAnswer(nil, a, time.Now())
+	s.SetDeadline(time.Now().Add(answerTimeout))
+	if _, err := s.Write(head); err != nil {
+		s.Close()
+		return nil, nil, fmt.Errorf("upgrade: %w", err)
+	}
+	s.SetDeadline(time.Time{})
+	limitUnsent(s)
+	return s, first, nil
+}
+
+// appendAnswer appends the 101 to b, its fields in lighttpd's order.
+func appendAnswer(b []byte, a Answer, now time.Time) []byte {
+	field := func(name, value string) {
+		if value != "" {
+			b = append(b, name...)
+			b = append(b, ": "...)
+			b = append(b, value...)
+			b = append(b, "\r\n"...)
+		}
+	}
+	b = append(b, "HTTP/1.1 101 Switching Protocols\r\n"...)
+	field("Upgrade", "websocket")
+	field("Sec-WebSocket-Accept", a.Accept)
+	field("Sec-WebSocket-Protocol", a.Subprotocol)
+	field("Connection", "upgrade")
+	field("Date", now.UTC().Format(http.TimeFormat))
+	field("Server", a.Server)
+	return append(b, "\r\n"...)
+}
