@@ -12,6 +12,7 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"sync"
 	"time"
 )
 
@@ -49,9 +50,12 @@ func (s *Server) Run(ctx context.Context, ln net.Listener, grace time.Duration) 
 		},
 	}
 	hs.SetKeepAlivesEnabled(s.KeepAliveIdle > 0)
+	silent := silentConns{conns: make(map[net.Conn]struct{})}
+	hs.ConnState = silent.track
 	stopped := make(chan struct{})
 	stop := context.AfterFunc(ctx, func() {
 		defer close(stopped)
+		silent.close()
 		ctx, cancel := context.WithTimeout(context.Background(), grace)
 		defer cancel()
 		if hs.Shutdown(ctx) != nil {
@@ -66,6 +70,38 @@ func (s *Server) Run(ctx context.Context, ln net.Listener, grace time.Duration) 
 		return nil
 	}
 	return err
+}
+
+// silentConns are the connections that have not begun a request. Shutdown would
+// wait for them.
+type silentConns struct {
+	mu     sync.Mutex
+	conns  map[net.Conn]struct{}
+	closed bool
+}
+
+// track is a ConnState hook.
+func (s *silentConns) track(c net.Conn, state http.ConnState) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	switch {
+	case state != http.StateNew:
+		delete(s.conns, c)
+	case s.closed:
+		c.Close()
+	default:
+		s.conns[c] = struct{}{}
+	}
+}
+
+// close closes the connections, and those that come late.
+func (s *silentConns) close() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.closed = true
+	for c := range s.conns {
+		c.Close()
+	}
 }
 
 // CountRequest counts a request of its connection and returns the number, from 1.

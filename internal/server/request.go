@@ -1,0 +1,134 @@
+package server
+
+import (
+	"io"
+	"net/http"
+	"net/netip"
+	"net/url"
+	"path"
+	"strings"
+	"unicode/utf8"
+
+	"github.com/wstunneld/wstunneld/internal/config"
+	"github.com/wstunneld/wstunneld/internal/files"
+	"github.com/wstunneld/wstunneld/internal/front"
+	"github.com/wstunneld/wstunneld/internal/handshake"
+)
+
+// handler answers the requests of one listener.
+func (s *Server) handler(l *config.Listener) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		ip, client := clientAddr(r.RemoteAddr)
+		path, pathOK := cleanPath(r.URL)
+		set := s.cfg.Resolve(&config.Request{
+			Path:       path,
+			Query:      r.URL.RawQuery,
+			Host:       r.Host,
+			Scheme:     "http",
+			Method:     r.Method,
+			RemoteAddr: client,
+			RemoteIP:   ip,
+			Listener:   l,
+			Header:     r.Header,
+		})
+		rec := &recorder{ResponseWriter: w, status: http.StatusOK}
+		entry := newEntry(r, client)
+		if s.answer(rec, r, path, pathOK, set, client) {
+			return // a tunnel logs itself, when it ends
+		}
+		entry.Status, entry.Sent = rec.status, rec.sent
+		s.access(set, entry)
+	})
+}
+
+// answer answers r. It reports whether the request has become a tunnel.
+func (s *Server) answer(w http.ResponseWriter, r *http.Request, path string, pathOK bool, set *config.Settings, client string) bool {
+	if set.ServerTag != "" {
+		w.Header().Set("Server", set.ServerTag)
+	}
+	if front.CountRequest(r) > set.MaxKeepAliveRequests || set.MaxKeepAliveIdle == 0 {
+		w.Header().Set("Connection", "close")
+	}
+	get := r.Method == http.MethodGet || r.Method == http.MethodHead
+	http10 := r.ProtoMajor == 1 && r.ProtoMinor == 0
+	if !pathOK || get && r.ContentLength != 0 || http10 && r.Header["Upgrade"] != nil {
+		errorPage(w, r, set, http.StatusBadRequest)
+		return false
+	}
+	if set.MaxRequestSize > 0 && r.ContentLength > set.MaxRequestSize {
+		errorPage(w, r, set, http.StatusRequestEntityTooLarge)
+		return false
+	}
+	if set.ProtocolHTTP11 && handshake.IsUpgrade(r) {
+		if e := set.Wstunnel.Match(path); e != nil {
+			return s.answerTunnel(w, r, e, set, client)
+		}
+	}
+	files.Serve(w, r, path, &files.Options{
+		Root:          set.DocumentRoot,
+		Index:         set.IndexFiles,
+		Types:         s.types[set.MimeAssign],
+		Ranges:        set.RangeRequests,
+		FollowSymlink: set.FollowSymlink,
+		ETagInode:     set.ETagUseInode,
+		ETagMtime:     set.ETagUseMtime,
+		ETagSize:      set.ETagUseSize,
+		Error: func(w http.ResponseWriter, r *http.Request, status int) {
+			errorPage(w, r, set, status)
+		},
+	})
+	return false
+}
+
+// clientAddr takes the address out of "address:port"; a client of a Unix socket
+// has none.
+func clientAddr(remote string) (netip.Addr, string) {
+	ap, err := netip.ParseAddrPort(remote)
+	if err != nil {
+		return netip.Addr{}, ""
+	}
+	ip := ap.Addr().Unmap()
+	return ip, ip.String()
+}
+
+// cleanPath returns the path that conditions, exts and files are matched
+// against: decoded, without empty and dot segments. It is not ok if it holds
+// control characters or is not UTF-8.
+func cleanPath(u *url.URL) (p string, ok bool) {
+	p = u.Path
+	if !utf8.ValidString(p) || strings.ContainsFunc(p, func(r rune) bool { return r < ' ' || r == 0x7f }) {
+		return "/", false
+	}
+	clean := path.Clean("/" + p)
+	if last := p[strings.LastIndexByte(p, '/')+1:]; clean != "/" && (last == "" || last == "." || last == "..") {
+		clean += "/"
+	}
+	return clean, true
+}
+
+// A recorder is a ResponseWriter that notes what was answered.
+type recorder struct {
+	http.ResponseWriter
+	status int
+	sent   int64 // bytes of the body
+}
+
+func (w *recorder) Unwrap() http.ResponseWriter { return w.ResponseWriter }
+
+func (w *recorder) WriteHeader(status int) {
+	w.status = status
+	w.ResponseWriter.WriteHeader(status)
+}
+
+func (w *recorder) Write(b []byte) (int, error) {
+	n, err := w.ResponseWriter.Write(b)
+	w.sent += int64(n)
+	return n, err
+}
+
+// ReadFrom lets net/http use sendfile.
+func (w *recorder) ReadFrom(r io.Reader) (int64, error) {
+	n, err := io.Copy(w.ResponseWriter, r)
+	w.sent += n
+	return n, err
+}

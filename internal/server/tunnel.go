@@ -1,0 +1,143 @@
+package server
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"net/http"
+	"time"
+
+	"github.com/wstunneld/wstunneld/internal/accesslog"
+	"github.com/wstunneld/wstunneld/internal/backend"
+	"github.com/wstunneld/wstunneld/internal/config"
+	"github.com/wstunneld/wstunneld/internal/front"
+	"github.com/wstunneld/wstunneld/internal/handshake"
+	"github.com/wstunneld/wstunneld/internal/tunnel"
+	"github.com/wstunneld/wstunneld/internal/tunnel/stream"
+	"github.com/wstunneld/wstunneld/internal/ws"
+)
+
+// answerTunnel answers a request for a WebSocket at ext: with a tunnel, or with
+// an error page. The backend is connected first, so that its failure is an HTTP
+// status. It reports whether there is a tunnel, which then goes on without r.
+func (s *Server) answerTunnel(w http.ResponseWriter, r *http.Request, ext *config.Ext, set *config.Settings, client string) bool {
+	log := s.debugLog(set)
+	accept, err := handshake.Check(r.Header, set.Wstunnel.Origins)
+	if err != nil {
+		log.Error("handshake refused", slog.String("client", client), slog.String("path", r.URL.Path), slog.Any("error", err))
+		var he *handshake.Error
+		errors.As(err, &he) // Check's error is always one
+		for name, values := range he.Header {
+			w.Header()[name] = values
+		}
+		errorPage(w, r, set, he.Status)
+		return false
+	}
+	conn, host, err := s.exts[ext].Connect(r.Context())
+	if err != nil {
+		if r.Context().Err() == nil { // the client is still there
+			s.log.Error("backend unreachable", slog.String("client", client), slog.String("ext", ext.Key), slog.Any("error", err))
+		}
+		errorPage(w, r, set, http.StatusServiceUnavailable)
+		return false
+	}
+	log.Warn("backend connected", slog.String("client", client), slog.String("backend", host.Address))
+	entry := newEntry(r, client)
+	entry.Status = http.StatusSwitchingProtocols
+	s.tunnels.Add(1) // before net/http forgets the connection, so that Run misses none
+	peer, first, err := front.Upgrade(w, front.Answer{
+		Accept:      accept.Key,
+		Subprotocol: accept.Subprotocol,
+		Server:      set.ServerTag,
+	})
+	t := &openTunnel{
+		set:   set,
+		entry: entry,
+		host:  host,
+		cfg: &tunnel.Config{
+			Text:             !set.Wstunnel.Binary && accept.Subprotocol != "binary",
+			PingInterval:     set.Wstunnel.PingInterval,
+			IdleTimeout:      set.MaxReadIdle,
+			WriteIdleTimeout: set.MaxWriteIdle,
+			MaxClientBytes:   set.MaxRequestSize,
+			Trace:            trace(log, client),
+		},
+	}
+	if err != nil {
+		defer s.tunnels.Done()
+		conn.Close()
+		s.ended(t, tunnel.Result{Cause: tunnel.CauseClientError, Err: err}, 0)
+		return true
+	}
+	go func() {
+		defer s.tunnels.Done()
+		start := time.Now()
+		res := stream.Run(s.ctx, s.cfg.Server.GracefulShutdownTimeout, t.cfg, peer, conn, first)
+		s.ended(t, res, time.Since(start))
+	}()
+	return true
+}
+
+// An openTunnel is what the logs need of a tunnel's request.
+type openTunnel struct {
+	set   *config.Settings
+	entry *accesslog.Entry
+	host  *backend.Host
+	cfg   *tunnel.Config
+}
+
+// trace returns a logger of frames for wstunnel.debug 4, or nil.
+func trace(log *slog.Logger, client string) func(bool, ws.Opcode, int) {
+	if !log.Enabled(context.Background(), slog.LevelDebug) {
+		return nil
+	}
+	return func(sent bool, op ws.Opcode, payload int) {
+		msg := "frame received"
+		if sent {
+			msg = "frame sent"
+		}
+		log.LogAttrs(context.Background(), slog.LevelDebug, msg,
+			slog.String("client", client), slog.String("opcode", op.String()), slog.Int("payload", payload))
+	}
+}
+
+// ended logs a tunnel. What an operator must mend is always logged, faults of
+// clients and ordinary ends as wstunnel.debug says.
+func (s *Server) ended(t *openTunnel, res tunnel.Result, elapsed time.Duration) {
+	code := res.CloseSent
+	if res.Cause == tunnel.CauseClientClose {
+		code = res.CloseReceived
+	}
+	t.entry.Sent = res.Sent
+	t.entry.Tunnel = &accesslog.Tunnel{
+		Received:  res.Received,
+		CloseCode: int(code),
+		Cause:     res.Cause.String(),
+		Duration:  elapsed,
+	}
+	s.access(t.set, t.entry)
+
+	log, level, msg := s.debugLog(t.set), slog.LevelInfo, "tunnel closed"
+	attrs := []slog.Attr{
+		slog.String("client", t.entry.Client),
+		slog.String("backend", t.host.Address),
+		slog.String("cause", res.Cause.String()),
+		slog.Int("close_code", int(code)),
+		slog.Int64("rx_bytes", res.Received),
+		slog.Int64("tx_bytes", res.Sent),
+		slog.Duration("elapsed", elapsed),
+	}
+	if res.Err != nil {
+		attrs = append(attrs, slog.String("error", res.Err.Error()))
+	}
+	switch res.Cause {
+	case tunnel.CauseBackendError:
+		log, level, msg = s.log, slog.LevelError, "backend failed"
+	case tunnel.CauseNotUTF8:
+		log, level, msg = s.log, slog.LevelError, "backend sent bytes that are not UTF-8 in a text tunnel"
+		attrs = append(attrs, slog.String("hint", `set wstunnel.frame-type = "binary"`))
+	case tunnel.CauseProtocolError, tunnel.CauseTooBig:
+		level, msg = slog.LevelError, "client broke the protocol"
+	}
+	log.LogAttrs(context.Background(), level, msg, attrs...)
+}
