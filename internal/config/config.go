@@ -25,7 +25,7 @@ type Config struct {
 	Warnings    syntax.ErrorList // what was accepted but may not do what its writer meant, in order of place
 	Exts        []*Ext           // every ext of every context
 	MimeAssigns []*MimeAssign    // every mimetype.assign of every context
-	AccessLogs  []string         // every accesslog.filename, each once
+	AccessLogs  []File           // every accesslog.filename, each once
 
 	name     string     // the top-level file, as it was named to Load
 	contexts []*context // by number; contexts[0] is the global block
@@ -37,12 +37,18 @@ type Config struct {
 // Server holds what is set once, in the global block.
 type Server struct {
 	Modules                 []string      // server.modules without repetitions
-	PidFile                 string        // "": none
-	ErrorLog                string        // a path; "": stderr
+	PidFile                 File          // no Name: none
+	ErrorLog                File          // no Name: stderr
 	MaxRequestFieldSize     int           // bytes of a request's header block
 	GracefulShutdownTimeout time.Duration // 0: no limit
 	MaxConnections          int           // 0: not set
 	MaxFDs                  int           // 0: not set
+}
+
+// A File is a file that a server opens when it starts.
+type File struct {
+	Name string     // a path
+	Pos  syntax.Pos // where the configuration names it
 }
 
 // A Listener is one address to accept connections on.

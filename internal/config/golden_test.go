@@ -151,7 +151,7 @@ func describe(t *testing.T, cfg *config.Config, err error, requests string) stri
 		b.WriteString("\n")
 	}
 	for _, log := range cfg.AccessLogs {
-		fmt.Fprintf(&b, "access log %s\n", log)
+		fmt.Fprintf(&b, "access log %s (%v)\n", log.Name, log.Pos)
 	}
 	fmt.Fprintf(&b, "%d exts, %d mimetype.assign in all\n", len(cfg.Exts), len(cfg.MimeAssigns))
 	base := cfg.Resolve(&config.Request{})

@@ -65,7 +65,7 @@ type loader struct {
 
 	exts  []*Ext        // of every wstunnel.server
 	mimes []*MimeAssign // of every mimetype.assign
-	logs  []string      // of every accesslog.filename, each once
+	logs  []File        // of every accesslog.filename, each once
 
 	errs     syntax.ErrorList
 	warnings syntax.ErrorList

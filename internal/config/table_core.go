@@ -59,7 +59,7 @@ var coreTable = []Directive{
 	{
 		Name: "server.pid-file", Type: String, Scope: ScopeServer, Example: `"/run/wstunneld.pid"`,
 		Doc:    "A file for the process number while the server runs.",
-		server: func(s *Server, v *typed) { s.PidFile = v.text },
+		server: func(s *Server, v *typed) { s.PidFile = File{v.text, v.value.pos} },
 	},
 	{
 		Name: "server.max-connections", Type: Short, Scope: ScopeServer, Status: NotYet,

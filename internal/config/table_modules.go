@@ -1,6 +1,9 @@
 package config
 
-import "strings"
+import (
+	"slices"
+	"strings"
+)
 
 // accessTable has the directives of mod_access.
 var accessTable = []Directive{
@@ -149,12 +152,8 @@ func checkLog(l *loader, d *Directive, v *typed) {
 // checkAccessLog reports a log that is to go to a command, and notes the others.
 func checkAccessLog(l *loader, d *Directive, v *typed) {
 	checkLog(l, d, v)
-	for _, known := range l.logs {
-		if known == v.text {
-			return
-		}
-	}
-	if v.text != "" {
-		l.logs = append(l.logs, v.text)
+	known := func(f File) bool { return f.Name == v.text }
+	if v.text != "" && !slices.ContainsFunc(l.logs, known) {
+		l.logs = append(l.logs, File{v.text, v.value.pos})
 	}
 }

@@ -47,7 +47,7 @@ var requestTable = []Directive{
 		Name: "server.errorlog", Type: String, Scope: ScopeConnection, Default: "stderr", Status: Differs, Example: `"/var/log/wstunneld/error.log"`,
 		Note: "it has no effect in a condition, and takes no command", Doc: "The file for errors.",
 		check:  checkLog,
-		server: func(s *Server, v *typed) { s.ErrorLog = v.text },
+		server: func(s *Server, v *typed) { s.ErrorLog = File{v.text, v.value.pos} },
 	},
 	{
 		Name: "server.breakagelog", Type: String, Scope: ScopeConnection, Status: NoEffect,

@@ -20,15 +20,18 @@ const maxDebug = 4
 // debugLevels are the lowest levels that each wstunnel.debug lets through.
 var debugLevels = [maxDebug + 1]slog.Level{slog.LevelError + 1, slog.LevelError, slog.LevelWarn, slog.LevelInfo, slog.LevelDebug}
 
+// fileHint ends the error of a file that cannot be opened.
+const fileHint = "does its directory exist, and may this user write there?"
+
 func (s *Server) openLogs(stderr io.Writer) error {
 	var errs []error
 	w := stderr
-	if name := s.cfg.Server.ErrorLog; name != "" {
-		f, err := logfile.Open(name)
+	if f := s.cfg.Server.ErrorLog; f.Name != "" {
+		l, err := logfile.Open(f.Name)
 		if err != nil {
-			errs = append(errs, fmt.Errorf("server.errorlog: %w", err))
+			errs = append(errs, fmt.Errorf("%v: server.errorlog: %w: %s", f.Pos, err, fileHint))
 		} else {
-			s.errorLog, w = f, f
+			s.errorLog, w = l, l
 		}
 	}
 	h := slog.NewTextHandler(w, &slog.HandlerOptions{Level: slog.LevelDebug})
@@ -36,13 +39,13 @@ func (s *Server) openLogs(stderr io.Writer) error {
 	for i, level := range debugLevels {
 		s.debugLogs[i] = slog.New(atLeast{h, level})
 	}
-	for _, name := range s.cfg.AccessLogs {
-		f, err := logfile.Open(name)
+	for _, f := range s.cfg.AccessLogs {
+		l, err := logfile.Open(f.Name)
 		if err != nil {
-			errs = append(errs, fmt.Errorf("accesslog.filename: %w", err))
+			errs = append(errs, fmt.Errorf("%v: accesslog.filename: %w: %s", f.Pos, err, fileHint))
 			continue
 		}
-		s.accessLogs[name] = f
+		s.accessLogs[f.Name] = l
 	}
 	return errors.Join(errs...)
 }

@@ -87,7 +87,7 @@ func clientAddr(remote string) (netip.Addr, string) {
 	if err != nil {
 		return netip.Addr{}, ""
 	}
-	ip := ap.Addr().Unmap()
+	ip := ap.Addr().Unmap().WithZone("")
 	return ip, ip.String()
 }
 

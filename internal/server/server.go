@@ -101,12 +101,12 @@ func (s *Server) listen() error {
 }
 
 func (s *Server) writePID() error {
-	name := s.cfg.Server.PidFile
-	if name == "" {
+	f := s.cfg.Server.PidFile
+	if f.Name == "" {
 		return nil
 	}
-	if err := os.WriteFile(name, fmt.Appendf(nil, "%d\n", os.Getpid()), 0o644); err != nil {
-		return fmt.Errorf("server.pid-file: %w", err)
+	if err := os.WriteFile(f.Name, fmt.Appendf(nil, "%d\n", os.Getpid()), 0o644); err != nil {
+		return fmt.Errorf("%v: server.pid-file: %w: %s", f.Pos, err, fileHint)
 	}
 	return nil
 }
@@ -157,7 +157,7 @@ func (s *Server) closeAll() {
 	for _, ln := range s.listeners {
 		ln.Close()
 	}
-	if name := s.cfg.Server.PidFile; name != "" {
+	if name := s.cfg.Server.PidFile.Name; name != "" {
 		if b, err := os.ReadFile(name); err == nil && string(b) == fmt.Sprintln(os.Getpid()) {
 			os.Remove(name)
 		}

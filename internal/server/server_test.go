@@ -656,7 +656,7 @@ $SERVER["socket"] == "%s" { }
 	if err == nil {
 		t.Fatal("New succeeds")
 	}
-	for _, want := range []string{"server.errorlog: ", "accesslog.filename: ", "server.pid-file: ", ":9:22: listen tcp4 " + taken.Addr().String()} {
+	for _, want := range []string{"-:6:19: server.errorlog: ", "-:7:22: accesslog.filename: ", "-:8:19: server.pid-file: ", "-:9:22: listen tcp4 " + taken.Addr().String()} {
 		if !strings.Contains(err.Error(), want) {
 			t.Errorf("error %q does not contain %q", err, want)
 		}
