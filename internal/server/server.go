@@ -68,6 +68,9 @@ func New(cfg *config.Config, o Options) (*Server, error) {
 		s.closeAll()
 		return nil, err
 	}
+	for _, addr := range s.Addrs() {
+		s.log.Info("listening", slog.String("address", addr.String()))
+	}
 	return s, nil
 }
 
@@ -144,7 +147,6 @@ func (s *Server) Run(ctx context.Context) error {
 			KeepAliveIdle:  base.MaxKeepAliveIdle,
 		}
 		g.Go(func() error { return fs.Run(ctx, ln, grace) })
-		s.log.Info("listening", slog.String("address", ln.Addr().String()))
 	}
 	err := g.Wait()
 	s.tunnels.Wait()
