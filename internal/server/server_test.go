@@ -544,7 +544,8 @@ func TestSlowRequest(t *testing.T) {
 // Whatever one client or backend does, another tunnel goes on.
 func TestOthersGoOn(t *testing.T) {
 	reset := wstest.Backend(t, func(conn net.Conn) { io.ReadFull(conn, make([]byte, 1)); wstest.Reset(conn) })
-	s := start(t, `wstunnel.server = ("/echo" => `+hosts(wstest.Backend(t, wstest.Echo))+`, "/reset" => `+hosts(reset)+`, "/flood" => `+hosts(wstest.Backend(t, wstest.Flood))+`)`)
+	s := start(t, `wstunnel.server = ("/echo" => `+hosts(wstest.Backend(t, wstest.Echo))+`, "/reset" => `+hosts(reset)+`, "/flood" => `+hosts(wstest.Backend(t, wstest.Flood))+`)
+server.feature-flags = ("server.graceful-shutdown-timeout" => 1)`)
 	good, _ := wstest.Dial(t, "tcp", s.addr, "/echo")
 	for name, harm := range map[string]func(){
 		"malformed request": func() { s.roundTrip("nonsense\r\n\r\n") },

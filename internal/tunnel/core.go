@@ -47,11 +47,15 @@ type Core struct {
 
 	pongs   []byte // whole frames that wait to be taken
 	pingDue bool
+	pinging bool          // what was taken last is a ping of ours and nothing else
 	closing ws.CloseError // the close frame of outQueued and later
 	tail    [utf8.UTFMax - 1]byte
 	tailLen int // bytes in tail: the start of a character from the backend
 
-	waiting int // writes under way
+	discarded int // bytes from the backend that came too late for the client
+
+	waiting int       // writes under way
+	begun   time.Time // when the latest of them began
 
 	// last is when a byte moved or a direction changed its state. since leaves
 	// out bytes that no longer matter to a tunnel that ends, so that nobody can
@@ -141,6 +145,7 @@ func (c *Core) queuePong(payload []byte) {
 	}
 	c.pongs = ws.AppendHeader(c.pongs, ws.Header{Fin: true, Opcode: ws.OpPong, Length: int64(len(payload))})
 	c.pongs = append(c.pongs, payload...)
+	c.trace(ws.OpPong, len(payload))
 }
 
 // clientClose answers the client's close frame with its own code, or takes it
@@ -180,6 +185,7 @@ func (c *Core) ClientFailed(err error, readable bool, now time.Time) {
 		c.clientIn = inEOF
 	}
 	c.cause(CauseClientError, err)
+	c.boundEnd(now)
 }
 
 // ShutBackend reports whether the driver must half-close the backend now,
@@ -198,7 +204,7 @@ func (c *Core) BackendShut(now time.Time) {
 }
 
 // BackendWriting says that the driver begins to write to the backend.
-func (c *Core) BackendWriting() { c.waiting++ }
+func (c *Core) BackendWriting(now time.Time) { c.writing(now) }
 
 // BackendWrote ends what BackendWriting began: n bytes are written. If err is
 // not nil, nothing more reaches the backend. Its last words may still be read,
@@ -207,7 +213,7 @@ func (c *Core) BackendWrote(n int, err error, now time.Time) {
 	c.waiting--
 	c.last = now
 	c.res.ToBackend += int64(n)
-	if c.clientIn != inOpen || c.clientOut != outOpen {
+	if c.clientIn != inOpen || c.clientOut >= outSaid { // no more will come, or boundEnd has set a limit
 		c.since = now
 	}
 	if err != nil && c.backendOut != outFailed {
@@ -220,12 +226,14 @@ func (c *Core) BackendWrote(n int, err error, now time.Time) {
 // Backend to client.
 
 // FromBackend takes buf[off:], which was read from the backend and is not empty;
-// off is at least [Headroom]. It returns the frame to write to the client: a slice of buf that
-// may begin before off, and is empty if there is nothing to send yet. The start
-// of a character at the end of a text tunnel's read waits for the next read.
+// off is at least [Headroom]. It returns the frame to write to the client: a
+// slice of buf that may begin before off, and is empty if there is nothing to
+// send yet. The start of a character at the end of a text tunnel's read waits for
+// the next read.
 func (c *Core) FromBackend(buf []byte, off int, now time.Time) (frame []byte) {
 	c.res.FromBackend += int64(len(buf) - off)
 	if !c.WantBackend() {
+		c.discarded += len(buf) - off
 		return nil
 	}
 	c.last = now
@@ -253,8 +261,14 @@ func (c *Core) FromBackend(buf []byte, off int, now time.Time) (frame []byte) {
 }
 
 // WantBackend reports whether what the backend sends still reaches the client.
-// Otherwise the driver reads it to discard it, until the backend ends.
+// Otherwise the driver reads on to discard it, as long as ReadBackend says so: a
+// backend that cannot get rid of its answers may not take the rest of the payload.
 func (c *Core) WantBackend() bool { return c.clientOut == outOpen }
+
+// ReadBackend reports whether the driver must go on reading the backend. When it
+// must not, the backend may still be taking payload; closing it at once, with
+// bytes unread, would throw that away.
+func (c *Core) ReadBackend() bool { return c.backendIn == inOpen && c.discarded <= maxDiscard }
 
 // BackendEOF says that the backend has ended its stream.
 func (c *Core) BackendEOF(now time.Time) {
@@ -292,6 +306,7 @@ func (c *Core) TakeControl(dst []byte) []byte {
 	if c.clientOut != outOpen && c.clientOut != outQueued {
 		return dst
 	}
+	c.pinging = c.pingDue && c.clientOut == outOpen && len(c.pongs) == 0
 	dst = append(dst, c.pongs...)
 	c.pongs = nil
 	if c.pingDue && c.clientOut == outOpen {
@@ -318,7 +333,7 @@ func (c *Core) trace(op ws.Opcode, payload int) {
 }
 
 // ClientWriting says that the driver begins to write to the client.
-func (c *Core) ClientWriting() { c.waiting++ }
+func (c *Core) ClientWriting(now time.Time) { c.writing(now) }
 
 // ClientWrote ends what ClientWriting began: n bytes are written, all if err is
 // nil.
@@ -329,15 +344,17 @@ func (c *Core) ClientWrote(n int, err error, now time.Time) {
 		c.ClientFailed(err, true, now)
 		return
 	}
-	c.last = now
+	if !c.pinging {
+		c.last = now
+	}
+	c.pinging = false
 	if c.clientOut != outOpen {
 		c.since = now
 	}
 	if c.clientOut == outTaken {
 		c.clientOut = outSaid
 		c.res.CloseSent = c.closing.Code
-		// A client that goes on sending cannot put the end off for ever.
-		c.forceAt = earlier(c.forceAt, now.Add(c.stallTimeout()))
+		c.boundEnd(now)
 	}
 }
 
@@ -412,14 +429,17 @@ func (c *Core) verdict() (at time.Time, cause Cause) {
 		if c.backendOut == outFailed {
 			return c.since.Add(CloseTimeout), CauseBackendError
 		}
-		limit, cause := c.cfg.IdleTimeout, CauseIdle
+		from, limit, cause := c.last, c.cfg.IdleTimeout, CauseIdle
 		if c.waiting > 0 {
 			limit, cause = c.cfg.WriteIdleTimeout, CauseWriteIdle
+			if from.Before(c.begun) { // a ping of ours
+				from = c.begun
+			}
 		}
 		if limit == 0 {
 			return time.Time{}, CauseNone
 		}
-		return c.last.Add(limit), cause
+		return from.Add(limit), cause
 	}
 	limit := CloseTimeout // a peer has only its end left to tell us
 	if c.clientOut < outSaid || c.waiting > 0 || c.ShutBackend() {
@@ -434,6 +454,18 @@ func (c *Core) stallTimeout() time.Duration {
 		return c.cfg.WriteIdleTimeout
 	}
 	return stallTimeout
+}
+
+// boundEnd sees to it that a client that goes on sending, and so moves since,
+// cannot put the end off for ever.
+func (c *Core) boundEnd(now time.Time) {
+	c.forceAt = earlier(c.forceAt, now.Add(c.stallTimeout()))
+}
+
+// writing notes that a write begins.
+func (c *Core) writing(now time.Time) {
+	c.waiting++
+	c.begun = now
 }
 
 // turn notes that a direction changed its state.

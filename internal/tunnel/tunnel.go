@@ -35,8 +35,8 @@ type Config struct {
 	IdleTimeout time.Duration
 
 	// WriteIdleTimeout takes IdleTimeout's place while bytes wait for a peer
-	// that does not read: the tunnel ends when none of them has moved for so
-	// long; 0: never.
+	// that does not read: the tunnel ends when no byte has moved either way for
+	// so long; 0: never.
 	WriteIdleTimeout time.Duration
 
 	// MaxClientBytes ends a tunnel with close code 1009 when the client has
@@ -57,6 +57,11 @@ const (
 	// stallTimeout is WriteIdleTimeout's stand-in for a tunnel that ends: bytes
 	// that wait for a peer then may not wait for ever.
 	stallTimeout = 60 * time.Second
+
+	// maxDiscard bounds the bytes that are read from a backend for nothing, to
+	// let it end in good order. An echo of all that the kernel holds on the way
+	// to the backend is less.
+	maxDiscard = 64 << 20
 
 	// maxPongs bounds the bytes of pongs that wait for room on the way to the
 	// client.

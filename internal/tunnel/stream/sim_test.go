@@ -21,7 +21,7 @@ import (
 
 var (
 	simSeed = flag.Uint64("sim.seed", 0, "replay the one simulation with this seed")
-	simRuns = flag.Int("sim.runs", 1000, "how many simulations to run")
+	simRuns = flag.Int("sim.runs", 200, "how many simulations to run")
 )
 
 // TestSimulation runs tunnels between a client and a backend that send, stall

@@ -110,7 +110,7 @@ func (d *driver) clientBytes(b []byte) {
 	payload := d.core.FromClient(b, time.Now())
 	d.flush()
 	if len(payload) > 0 {
-		d.core.BackendWriting()
+		d.core.BackendWriting(time.Now())
 		d.settle()
 		d.mu.Unlock()
 		n, err := d.backend.Write(payload)
@@ -149,16 +149,17 @@ func (d *driver) fromBackend() {
 	r := newReader(d.backend, tunnel.Headroom)
 	for {
 		b, err := r.read()
-		d.backendBytes(b, err)
+		more := d.backendBytes(b, err)
 		r.release()
-		if err != nil {
+		if !more {
 			return
 		}
 	}
 }
 
 // backendBytes handles b[tunnel.Headroom:], which the backend sent, and then err.
-func (d *driver) backendBytes(b []byte, err error) {
+// It reports whether to read on.
+func (d *driver) backendBytes(b []byte, err error) bool {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	if len(b) > tunnel.Headroom {
@@ -181,6 +182,7 @@ func (d *driver) backendBytes(b []byte, err error) {
 	}
 	d.flush()
 	d.settle()
+	return d.core.ReadBackend()
 }
 
 // flush has the control frames that wait written, and the client half-closed if
@@ -214,7 +216,7 @@ func (d *driver) flusher() {
 // write writes b to the client; the caller has set writing. It gives mu up while
 // it writes.
 func (d *driver) write(b []byte) {
-	d.core.ClientWriting()
+	d.core.ClientWriting(time.Now())
 	d.settle()
 	d.mu.Unlock()
 	n, err := d.client.Write(b)
