@@ -1,0 +1,160 @@
+// Command wstunneld is a server that joins WebSockets to plain byte streams, as
+// lighttpd's mod_wstunnel does, from the same configuration.
+//
+// Usage:
+//
+//	wstunneld -f FILE     serve
+//	wstunneld -tt -f FILE check the configuration
+//	wstunneld demo        show what it does, with nothing to set up
+package main
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"os"
+	"runtime"
+
+	"github.com/alecthomas/kong"
+
+	"github.com/wstunneld/wstunneld/internal/config"
+	"github.com/wstunneld/wstunneld/internal/config/syntax"
+	"github.com/wstunneld/wstunneld/internal/demo"
+	"github.com/wstunneld/wstunneld/internal/server"
+)
+
+const version = "0.1.0"
+
+// Exit codes, as lighttpd has them.
+const (
+	exitOK     = 0
+	exitForced = 1   // stopped by a second signal, with tunnels still open
+	exitFailed = 255 // did not start, or a check found errors
+)
+
+type cli struct {
+	File       string `short:"f" placeholder:"FILE" help:"Read the configuration from FILE; - is standard input."`
+	Foreground bool   `short:"D" help:"Stay in the foreground (always done: supervisors do the rest today)."`
+	Test       int    `short:"t" type:"counter" help:"Check the configuration's text and print \"Syntax OK\"; -tt also checks what a start needs, and prints nothing."`
+	Print      bool   `short:"p" help:"Print the configuration as it was understood."`
+	Modules    string `short:"m" placeholder:"DIR" help:"Accepted for lighttpd's sake: there are no loadable modules."`
+	Version    bool   `short:"v" help:"Print the version."`
+	Features   bool   `short:"V" help:"Print the version and what this build can do."`
+
+	Serve struct{} `cmd:"" default:"1" hidden:""`
+	Demo  struct {
+		Listen string `placeholder:"ADDRESS" default:"${demo_listen}" help:"Address to serve the demo on (${default}; a free port if that one is taken)."`
+	} `cmd:"" help:"Serve a page whose console and bulk transfer travel through a tunnel, on embedded parts."`
+}
+
+func main() { os.Exit(run(os.Args[1:], os.Stdin, os.Stdout, os.Stderr)) }
+
+// run is the whole program. It returns the exit code.
+func run(args []string, stdin io.Reader, stdout, stderr io.Writer) int {
+	var c cli
+	exited := -1
+	parser := kong.Must(&c,
+		kong.Name("wstunneld"),
+		kong.Description("A server that joins WebSockets to plain byte streams, from a lighttpd configuration with mod_wstunnel."),
+		kong.Vars{"demo_listen": demo.DefaultListen},
+		kong.Writers(stdout, stderr),
+		kong.Exit(func(code int) { exited = code }),
+	)
+	kctx, err := parser.Parse(args)
+	if exited >= 0 { // -h
+		return exited
+	}
+	if err != nil {
+		fmt.Fprintf(stderr, "wstunneld: %v: see wstunneld -h\n", err)
+		return exitFailed
+	}
+	switch {
+	case kctx.Command() == "demo":
+		return c.demo(stdout, stderr)
+	case c.Version:
+		fmt.Fprintf(stdout, "wstunneld/%s - WebSocket tunnels to plain byte streams\n", version)
+		return exitOK
+	case c.Features:
+		c.features(stdout)
+		return exitOK
+	case c.File == "":
+		fmt.Fprintln(stderr, "wstunneld: no configuration: name one with -f FILE, or try: wstunneld demo")
+		return exitFailed
+	}
+	return c.serve(stdin, stdout, stderr)
+}
+
+// serve loads the configuration, and checks, prints or serves it.
+func (c *cli) serve(stdin io.Reader, stdout, stderr io.Writer) int {
+	dir, err := os.Getwd()
+	if err != nil {
+		fmt.Fprintf(stderr, "wstunneld: %v\n", err)
+		return exitFailed
+	}
+	cfg, err := config.Load(c.File, config.LoadOptions{
+		Stdin:     stdin,
+		Stderr:    stderr,
+		Environ:   os.Environ(),
+		Dir:       dir,
+		PID:       os.Getpid(),
+		ServerTag: "wstunneld/" + version,
+	})
+	if err != nil {
+		fmt.Fprintln(stderr, err)
+		return exitFailed
+	}
+	for _, w := range cfg.Warnings {
+		fmt.Fprintf(stderr, "warning: %v\n", (*syntax.Error)(w))
+	}
+	if c.Print {
+		if err := cfg.Print(stdout); err != nil {
+			fmt.Fprintf(stderr, "wstunneld: printing the configuration: %v\n", err)
+			return exitFailed
+		}
+	}
+	if c.Test != 1 && !(c.Print && c.Test == 0) {
+		if err := cfg.Check(); err != nil {
+			fmt.Fprintln(stderr, err)
+			return exitFailed
+		}
+	}
+	if c.Test == 1 {
+		fmt.Fprintln(stdout, "Syntax OK")
+	}
+	if c.Test > 0 || c.Print {
+		return exitOK
+	}
+	s, err := server.New(cfg, server.Options{Stderr: stderr})
+	if err != nil {
+		fmt.Fprintln(stderr, err)
+		return exitFailed
+	}
+	ignoreReload()
+	ctx, stop := stopOnSignal(context.Background(), s.ReopenLogs)
+	defer stop()
+	if err := s.Run(ctx); err != nil {
+		fmt.Fprintf(stderr, "wstunneld: %v\n", err)
+		return exitFailed
+	}
+	return exitOK
+}
+
+func (c *cli) demo(stdout, stderr io.Writer) int {
+	ctx, stop := stopOnSignal(context.Background(), func() {})
+	defer stop()
+	if err := demo.Run(ctx, stdout, c.Demo.Listen); err != nil {
+		fmt.Fprintf(stderr, "wstunneld demo: %v\n", err)
+		return exitFailed
+	}
+	return exitOK
+}
+
+func (c *cli) features(w io.Writer) {
+	fmt.Fprintf(w, `wstunneld/%s (%s, %s/%s)
+
+Tunnels   WebSocket (RFC 6455) over HTTP/1.1 to TCP and Unix sockets
+Files     index-file, mimetype, ETag, ranges
+Logs      access log, error log
+Language  lighttpd's, with includes, variables, conditions and regular expressions
+`, version, runtime.Version(), runtime.GOOS, runtime.GOARCH)
+}
