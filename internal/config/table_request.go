@@ -71,7 +71,7 @@ var requestTable = []Directive{
 	},
 	{
 		Name: "server.max-write-idle", Type: Short, Scope: ScopeConnection, Default: "360", Status: Differs,
-		Note:    "in a tunnel it counts while bytes wait for the client or the backend and none of them moves; then a Close with code 1001 is sent",
+		Note:    "in a tunnel it takes the place of `server.max-read-idle` while bytes wait for a peer that does not read; then a Close with code 1001 is sent",
 		Doc:     "How many seconds a response or a tunnel can stand still because a peer does not read.",
 		request: func(s *Settings, v *typed) { s.MaxWriteIdle = seconds(v.num) },
 	},
