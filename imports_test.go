@@ -29,6 +29,10 @@ var layout = map[string][]string{
 	"internal/demo":              {"front/...", "tunnel/...", "backend", "net/http"},
 	"internal/wstest":            {"net/http"},
 	"internal/tunnel/tunneltest": {"net/http", "config/...", "backend"},
+	"bench/run":                  {"front/...", "tunnel/...", "backend", "config/...", "server", "net/http"},
+	"bench/internal/load":        {"front/...", "tunnel/...", "backend", "config/...", "net/http"},
+	"bench/internal/procfs":      {"ours"},
+	"bench/internal/report":      {"ours"},
 }
 
 // importers names the packages that may import one that is not for all.
@@ -37,10 +41,13 @@ var importers = map[string][]string{
 	"internal/demo":              {"cmd/wstunneld"},
 	"internal/wstest":            {"internal/tunnel/tunneltest"},
 	"internal/tunnel/tunneltest": {},
+	"bench/internal/load":        {"bench/run"},
+	"bench/internal/procfs":      {"bench/run"},
+	"bench/internal/report":      {"bench/run"},
 
 	"github.com/alecthomas/kong":    {"cmd/wstunneld"},
 	"github.com/dlclark/regexp2/v2": {"internal/config"},
-	"golang.org/x/sync/errgroup":    {"internal/server"},
+	"golang.org/x/sync/errgroup":    {"internal/server", "bench/run"},
 }
 
 func TestImports(t *testing.T) {
