@@ -9,7 +9,6 @@
 package main
 
 import (
-	"context"
 	"fmt"
 	"io"
 	"os"
@@ -18,12 +17,14 @@ import (
 	"github.com/alecthomas/kong"
 
 	"github.com/wstunneld/wstunneld/internal/config"
-	"github.com/wstunneld/wstunneld/internal/config/syntax"
 	"github.com/wstunneld/wstunneld/internal/demo"
 	"github.com/wstunneld/wstunneld/internal/server"
 )
 
-const version = "0.1.0"
+const (
+	version   = "0.1.0"
+	serverTag = "wstunneld/" + version
+)
 
 // Exit codes, as lighttpd has them.
 const (
@@ -33,13 +34,13 @@ const (
 )
 
 type cli struct {
-	File       string `short:"f" placeholder:"FILE" help:"Read the configuration from FILE; - is standard input."`
-	Foreground bool   `short:"D" help:"Stay in the foreground (always done: supervisors do the rest today)."`
-	Test       int    `short:"t" type:"counter" help:"Check the configuration's text and print \"Syntax OK\"; -tt also checks what a start needs, and prints nothing."`
-	Print      bool   `short:"p" help:"Print the configuration as it was understood."`
-	Modules    string `short:"m" placeholder:"DIR" help:"Accepted for lighttpd's sake: there are no loadable modules."`
-	Version    bool   `short:"v" help:"Print the version."`
-	Features   bool   `short:"V" help:"Print the version and what this build can do."`
+	File       []string `short:"f" sep:"none" placeholder:"FILE" help:"Read the configuration from FILE; - is standard input."`
+	Foreground bool     `short:"D" help:"Stay in the foreground (always done: supervisors do the rest today)."`
+	Test       int      `short:"t" type:"counter" help:"Check the configuration's text and print \"Syntax OK\"; -tt also checks what a start needs, and prints nothing."`
+	Print      bool     `short:"p" help:"Print the configuration as it was understood."`
+	Modules    string   `short:"m" placeholder:"DIR" help:"Accepted for lighttpd's sake: there are no loadable modules."`
+	Version    bool     `short:"v" help:"Print the version."`
+	Features   bool     `short:"V" help:"Print the version and what this build can do."`
 
 	Serve struct{} `cmd:"" default:"1" hidden:""`
 	Demo  struct {
@@ -55,7 +56,7 @@ func run(args []string, stdin io.Reader, stdout, stderr io.Writer) int {
 	exited := -1
 	parser := kong.Must(&c,
 		kong.Name("wstunneld"),
-		kong.Description("A server that joins WebSockets to plain byte streams, from a lighttpd configuration with mod_wstunnel."),
+		kong.Help(help),
 		kong.Vars{"demo_listen": demo.DefaultListen},
 		kong.Writers(stdout, stderr),
 		kong.Exit(func(code int) { exited = code }),
@@ -77,8 +78,11 @@ func run(args []string, stdin io.Reader, stdout, stderr io.Writer) int {
 	case c.Features:
 		c.features(stdout)
 		return exitOK
-	case c.File == "":
+	case len(c.File) == 0:
 		fmt.Fprintln(stderr, "wstunneld: no configuration: name one with -f FILE, or try: wstunneld demo")
+		return exitFailed
+	case len(c.File) > 1:
+		fmt.Fprintln(stderr, "wstunneld: -f is given more than once: name one file, and include the others from there")
 		return exitFailed
 	}
 	return c.serve(stdin, stdout, stderr)
@@ -91,20 +95,20 @@ func (c *cli) serve(stdin io.Reader, stdout, stderr io.Writer) int {
 		fmt.Fprintf(stderr, "wstunneld: %v\n", err)
 		return exitFailed
 	}
-	cfg, err := config.Load(c.File, config.LoadOptions{
+	cfg, err := config.Load(c.File[0], config.LoadOptions{
 		Stdin:     stdin,
 		Stderr:    stderr,
 		Environ:   os.Environ(),
 		Dir:       dir,
 		PID:       os.Getpid(),
-		ServerTag: "wstunneld/" + version,
+		ServerTag: serverTag,
 	})
+	for _, w := range cfg.Warnings {
+		fmt.Fprintf(stderr, "warning: %v\n", w)
+	}
 	if err != nil {
 		fmt.Fprintln(stderr, err)
 		return exitFailed
-	}
-	for _, w := range cfg.Warnings {
-		fmt.Fprintf(stderr, "warning: %v\n", (*syntax.Error)(w))
 	}
 	if c.Print {
 		if err := cfg.Print(stdout); err != nil {
@@ -124,15 +128,15 @@ func (c *cli) serve(stdin io.Reader, stdout, stderr io.Writer) int {
 	if c.Test > 0 || c.Print {
 		return exitOK
 	}
+	ignoreReload()
+	signals := catchSignals() // before anybody is told that the server runs
+	defer signals.stop()
 	s, err := server.New(cfg, server.Options{Stderr: stderr})
 	if err != nil {
 		fmt.Fprintln(stderr, err)
 		return exitFailed
 	}
-	ignoreReload()
-	ctx, stop := stopOnSignal(context.Background(), s.ReopenLogs)
-	defer stop()
-	if err := s.Run(ctx); err != nil {
+	if err := s.Run(signals.watch(s.ReopenLogs)); err != nil {
 		fmt.Fprintf(stderr, "wstunneld: %v\n", err)
 		return exitFailed
 	}
@@ -140,13 +144,30 @@ func (c *cli) serve(stdin io.Reader, stdout, stderr io.Writer) int {
 }
 
 func (c *cli) demo(stdout, stderr io.Writer) int {
-	ctx, stop := stopOnSignal(context.Background(), func() {})
-	defer stop()
-	if err := demo.Run(ctx, stdout, c.Demo.Listen); err != nil {
+	signals := catchSignals()
+	defer signals.stop()
+	if err := demo.Run(signals.watch(func() {}), stdout, c.Demo.Listen, serverTag); err != nil {
 		fmt.Fprintf(stderr, "wstunneld demo: %v\n", err)
 		return exitFailed
 	}
 	return exitOK
+}
+
+// help prints the help. Kong would begin it as if a command were the usual thing.
+func help(o kong.HelpOptions, ctx *kong.Context) error {
+	if ctx.Selected() == nil || ctx.Selected().Name == "serve" {
+		fmt.Fprint(ctx.Stdout, `Usage: wstunneld -f FILE [-D]     serve
+       wstunneld -tt -f FILE      check the configuration
+       wstunneld demo [flags]     show what it does, with nothing to set up
+
+A server that joins WebSockets to plain byte streams, from a lighttpd
+configuration with mod_wstunnel. It ends with 0 after a stop, 1 if a second
+signal cut the first one short, and 255 if it did not start or a check failed.
+
+`)
+		o.NoAppSummary = true
+	}
+	return kong.DefaultHelpPrinter(o, ctx)
 }
 
 func (c *cli) features(w io.Writer) {

@@ -14,9 +14,8 @@ import (
 
 // An Entry is one answered request. Empty texts are logged as "-".
 type Entry struct {
-	Client    string // address
-	Authority string // the host that was asked for
-	User      string
+	Client    string    // address
+	Authority string    // the host that was asked for
 	End       time.Time // of the answer or of the tunnel
 	Request   string    // the request line
 	Status    int
@@ -43,9 +42,7 @@ func Append(b []byte, e *Entry) []byte {
 	b = appendText(b, e.Client)
 	b = append(b, ' ')
 	b = appendText(b, e.Authority)
-	b = append(b, ' ')
-	b = appendText(b, e.User)
-	b = append(b, ' ')
+	b = append(b, " - "...) // no user is known
 	b = e.End.AppendFormat(b, "[02/Jan/2006:15:04:05 -0700]")
 	b = append(b, ` "`...)
 	b = appendText(b, e.Request)

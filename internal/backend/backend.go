@@ -31,8 +31,8 @@ type Conn interface {
 	CloseWrite() error
 }
 
-// ErrAllDown means that no host of an ext could be reached; the front answers
-// 503. It is wrapped in an error that names each host and what failed.
+// ErrAllDown means that no host of an ext could be reached, which the client is
+// told as 503. It is wrapped in an error that names each host and what failed.
 var ErrAllDown = errors.New("no backend host can be reached")
 
 // Connect connects to the first host that can be reached. When ctx is done, it

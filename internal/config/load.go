@@ -25,8 +25,8 @@ type LoadOptions struct {
 // Load reads the configuration file name, or o.Stdin if name is "-".
 //
 // If anything is wrong, the error is a [syntax.ErrorList] of all mistakes in all
-// files, each with its place, and the Config is nil. What is only suspicious is
-// in Config.Warnings.
+// files, each with its place, and the Config is of no use but for its Warnings,
+// which hold what is only suspicious.
 func Load(name string, o LoadOptions) (*Config, error) {
 	l := &loader{
 		opts: o,
@@ -44,10 +44,10 @@ func Load(name string, o LoadOptions) (*Config, error) {
 	cfg := l.config()
 	l.sort(l.errs)
 	l.sort(l.warnings)
-	if len(l.errs) > 0 {
-		return nil, slices.CompactFunc(l.errs, same)
-	}
 	cfg.Warnings = slices.CompactFunc(l.warnings, same)
+	if len(l.errs) > 0 {
+		return &Config{Warnings: cfg.Warnings}, slices.CompactFunc(l.errs, same)
+	}
 	return cfg, nil
 }
 

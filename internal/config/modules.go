@@ -107,7 +107,7 @@ func checkModules(l *loader, _ *Directive, v *typed) {
 		for _, m := range modules {
 			names = append(names, m.name)
 		}
-		hint := ""
+		hint := "remove it if what is served is right without it"
 		if near := nearest(name, names); near != "" {
 			hint = fmt.Sprintf("did you mean %q?", near)
 		}

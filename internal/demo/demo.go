@@ -37,11 +37,11 @@ var page embed.FS
 
 // Run serves the demo on listen, a "host:port", until ctx is done. It writes
 // the URL of the page and the configuration in use to out, and the server's
-// errors too. The port 0 means a free one.
+// errors too. The port 0 means a free one; serverTag is for the Server header.
 //
 // When Run returns, its temporary directory is gone and every goroutine that
 // it started has ended. It returns nil if ctx ended it.
-func Run(ctx context.Context, out io.Writer, listen string) (err error) {
+func Run(ctx context.Context, out io.Writer, listen, serverTag string) (err error) {
 	host, port, err := choose(listen)
 	if err != nil {
 		return err
@@ -61,7 +61,7 @@ func Run(ctx context.Context, out io.Writer, listen string) (err error) {
 	if err := writePage(root, text); err != nil {
 		return err
 	}
-	cfg, err := config.Load("-", config.LoadOptions{Stdin: strings.NewReader(text), Dir: root, PID: os.Getpid()})
+	cfg, err := config.Load("-", config.LoadOptions{Stdin: strings.NewReader(text), Dir: root, PID: os.Getpid(), ServerTag: serverTag})
 	if err != nil {
 		return fmt.Errorf("configuration of the demo: %w", err)
 	}

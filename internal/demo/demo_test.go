@@ -41,7 +41,7 @@ func start(t *testing.T, listen string) *running {
 	r := &running{cancel: cancel, ended: make(chan struct{})}
 	go func() {
 		defer close(r.ended)
-		err := demo.Run(ctx, in, listen)
+		err := demo.Run(ctx, in, listen, "wstunneld/test")
 		if err != nil {
 			t.Errorf("Run(%q): %v, want nil", listen, err)
 		}
@@ -195,7 +195,7 @@ func TestAddressIsTaken(t *testing.T) {
 	}
 	defer ln.Close()
 	listen := ln.Addr().String()
-	if err := demo.Run(t.Context(), io.Discard, listen); err == nil || !strings.Contains(err.Error(), listen) {
+	if err := demo.Run(t.Context(), io.Discard, listen, "wstunneld/test"); err == nil || !strings.Contains(err.Error(), listen) {
 		t.Errorf("Run on a port that is taken: %v, want an error that names %s", err, listen)
 	}
 }

@@ -29,22 +29,27 @@ type Server struct {
 	ReadTimeout    time.Duration // for a whole request
 	WriteIdle      time.Duration // for a piece of an answer of at most 1 MiB
 	KeepAliveIdle  time.Duration // for the next request; 0: one request a connection
+
+	handlers gate
 }
 
 type connKey struct{}
 
 // Run serves ln until ctx is done. Then it accepts no more, and waits for the
-// requests under way until grace is over. It closes ln, and has ended all it
-// started when it returns, except for the connections that [Upgrade] took.
+// requests under way until grace is over, or as long as it takes if grace is 0.
+// After that it closes their connections, and waits for the handlers to see it.
+// It closes ln, and has ended all it started when it returns, except for the
+// connections that [Upgrade] took. It may be called once.
 func (s *Server) Run(ctx context.Context, ln net.Listener, grace time.Duration) error {
 	hs := &http.Server{
-		Handler: s.Handler,
+		Handler: s.counted(s.Handler),
 		// net/http allows 4096 bytes more than it is told.
-		MaxHeaderBytes:    max(s.MaxHeaderBytes-4096, 1),
-		ReadTimeout:       s.ReadTimeout,
-		ReadHeaderTimeout: s.ReadTimeout,
-		IdleTimeout:       s.KeepAliveIdle,
-		ErrorLog:          slog.NewLogLogger(s.Log.Handler(), slog.LevelWarn),
+		MaxHeaderBytes:               max(s.MaxHeaderBytes-4096, 1),
+		ReadTimeout:                  s.ReadTimeout,
+		ReadHeaderTimeout:            s.ReadTimeout,
+		IdleTimeout:                  s.KeepAliveIdle,
+		ErrorLog:                     slog.NewLogLogger(s.Log.Handler(), slog.LevelWarn),
+		DisableGeneralOptionsHandler: true, // or the handler would not see OPTIONS *
 		ConnContext: func(ctx context.Context, c net.Conn) context.Context {
 			return context.WithValue(ctx, connKey{}, c)
 		},
@@ -56,20 +61,61 @@ func (s *Server) Run(ctx context.Context, ln net.Listener, grace time.Duration) 
 	stop := context.AfterFunc(ctx, func() {
 		defer close(stopped)
 		silent.close()
-		ctx, cancel := context.WithTimeout(context.Background(), grace)
-		defer cancel()
-		if hs.Shutdown(ctx) != nil {
-			hs.Close()
+		ctx, cancel := context.Background(), func() {}
+		if grace > 0 {
+			ctx, cancel = context.WithTimeout(ctx, grace)
 		}
+		defer cancel()
+		hs.Shutdown(ctx)
 	})
 	err := hs.Serve(&listener{ln, s})
 	if !stop() {
 		<-stopped
 	}
+	hs.Close() // what Shutdown has left; everything if Serve failed
+	s.handlers.close()
 	if errors.Is(err, http.ErrServerClosed) {
 		return nil
 	}
 	return err
+}
+
+// counted returns h as Run can wait for it. Once Run has waited, it does nothing.
+func (s *Server) counted(h http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if s.handlers.enter() {
+			defer s.handlers.leave()
+			h.ServeHTTP(w, r)
+		}
+	})
+}
+
+// A gate counts who is inside, until it is closed. net/http tells the state of
+// connections, but does not wait for handlers whose connections are closed or
+// taken.
+type gate struct {
+	mu     sync.Mutex
+	closed bool
+	inside sync.WaitGroup
+}
+
+func (g *gate) enter() bool {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if !g.closed {
+		g.inside.Add(1)
+	}
+	return !g.closed
+}
+
+func (g *gate) leave() { g.inside.Done() }
+
+// close lets nobody in any more, and waits until all have left.
+func (g *gate) close() {
+	g.mu.Lock()
+	g.closed = true
+	g.mu.Unlock()
+	g.inside.Wait()
 }
 
 // silentConns are the connections that have not begun a request. Shutdown would

@@ -23,7 +23,7 @@ const acceptGUID = "258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
 // An Error refuses a handshake with an HTTP status.
 type Error struct {
 	Status int         // 400, 403 or 426
-	Header http.Header // to send along; may be nil
+	Header http.Header // to send along, beside what such fields hold already; may be nil
 	Reason string      // for the log
 }
 
@@ -62,7 +62,11 @@ func Check(h http.Header, origins []string) (Accept, error) {
 	if !isVersion(h["Sec-Websocket-Version"]) {
 		return Accept{}, &Error{
 			Status: http.StatusUpgradeRequired,
-			Header: http.Header{"Sec-WebSocket-Version": {strconv.Itoa(Version)}},
+			Header: http.Header{ // RFC 6455 section 4.4, RFC 9110 section 15.5.22
+				"Sec-WebSocket-Version": {strconv.Itoa(Version)},
+				"Upgrade":               {"websocket"},
+				"Connection":            {"upgrade"},
+			},
 			Reason: fmt.Sprintf("Sec-WebSocket-Version %q, want %d", strings.Join(h["Sec-Websocket-Version"], ", "), Version),
 		}
 	}

@@ -75,7 +75,7 @@ func (s *Server) ReopenLogs() {
 }
 
 // debugLog returns the logger of what wstunnel.debug asks for: client faults
-// from 1, tunnels from 3, frames from 4.
+// from 1, connected backends from 2, tunnels that end from 3, frames from 4.
 func (s *Server) debugLog(set *config.Settings) *slog.Logger {
 	return s.debugLogs[min(set.Wstunnel.Debug, maxDebug)]
 }
@@ -107,6 +107,7 @@ func newEntry(r *http.Request, client string) *accesslog.Entry {
 func (s *Server) refused(set *config.Settings) func(remote string, status int, sent int64) {
 	return func(remote string, status int, sent int64) {
 		_, client := clientAddr(remote)
+		s.debugLog(set).Error("request cannot be read", slog.String("client", client), slog.Int("status", status))
 		s.access(set, &accesslog.Entry{Client: client, Status: status, Sent: sent})
 	}
 }

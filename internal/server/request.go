@@ -9,6 +9,7 @@ import (
 	"strings"
 	"unicode/utf8"
 
+	"github.com/wstunneld/wstunneld/internal/accesslog"
 	"github.com/wstunneld/wstunneld/internal/config"
 	"github.com/wstunneld/wstunneld/internal/files"
 	"github.com/wstunneld/wstunneld/internal/front"
@@ -19,9 +20,9 @@ import (
 func (s *Server) handler(l *config.Listener) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		ip, client := clientAddr(r.RemoteAddr)
-		path, pathOK := cleanPath(r.URL)
+		urlPath, pathOK := cleanPath(r.URL)
 		set := s.cfg.Resolve(&config.Request{
-			Path:       path,
+			Path:       urlPath,
 			Query:      r.URL.RawQuery,
 			Host:       r.Host,
 			Scheme:     "http",
@@ -33,7 +34,7 @@ func (s *Server) handler(l *config.Listener) http.Handler {
 		})
 		rec := &recorder{ResponseWriter: w, status: http.StatusOK}
 		entry := newEntry(r, client)
-		if s.answer(rec, r, path, pathOK, set, client) {
+		if s.answer(rec, r, urlPath, pathOK, set, entry) {
 			return // a tunnel logs itself, when it ends
 		}
 		entry.Status, entry.Sent = rec.status, rec.sent
@@ -41,17 +42,26 @@ func (s *Server) handler(l *config.Listener) http.Handler {
 	})
 }
 
-// answer answers r. It reports whether the request has become a tunnel.
-func (s *Server) answer(w http.ResponseWriter, r *http.Request, path string, pathOK bool, set *config.Settings, client string) bool {
+// answer answers r. It reports whether the request has become a tunnel, which
+// then keeps entry.
+func (s *Server) answer(w http.ResponseWriter, r *http.Request, urlPath string, pathOK bool, set *config.Settings, entry *accesslog.Entry) bool {
 	if set.ServerTag != "" {
 		w.Header().Set("Server", set.ServerTag)
 	}
-	if front.CountRequest(r) > set.MaxKeepAliveRequests || set.MaxKeepAliveIdle == 0 {
+	// Whoever sends Content-Length beside chunks wants two servers to disagree on
+	// where the request ends (RFC 9112 section 6.1); net/http does not show it.
+	chunked := len(r.TransferEncoding) > 0
+	if front.CountRequest(r) > set.MaxKeepAliveRequests || set.MaxKeepAliveIdle == 0 || chunked {
 		w.Header().Set("Connection", "close")
+	}
+	if r.Method == http.MethodOptions && r.RequestURI == "*" {
+		w.Header().Set("Allow", "OPTIONS, GET, HEAD, POST")
+		w.WriteHeader(http.StatusOK)
+		return false
 	}
 	get := r.Method == http.MethodGet || r.Method == http.MethodHead
 	http10 := r.ProtoMajor == 1 && r.ProtoMinor == 0
-	if !pathOK || get && r.ContentLength != 0 || http10 && r.Header["Upgrade"] != nil {
+	if !pathOK || get && r.ContentLength != 0 || http10 && r.Header["Upgrade"] != nil || !http10 && r.Host == "" {
 		errorPage(w, r, set, http.StatusBadRequest)
 		return false
 	}
@@ -60,11 +70,11 @@ func (s *Server) answer(w http.ResponseWriter, r *http.Request, path string, pat
 		return false
 	}
 	if set.ProtocolHTTP11 && handshake.IsUpgrade(r) {
-		if e := set.Wstunnel.Match(path); e != nil {
-			return s.answerTunnel(w, r, e, set, client)
+		if e := set.Wstunnel.Match(urlPath); e != nil {
+			return s.answerTunnel(w, r, e, set, entry)
 		}
 	}
-	files.Serve(w, r, path, &files.Options{
+	files.Serve(w, r, urlPath, &files.Options{
 		Root:          set.DocumentRoot,
 		Index:         set.IndexFiles,
 		Types:         s.types[set.MimeAssign],
@@ -93,13 +103,13 @@ func clientAddr(remote string) (netip.Addr, string) {
 
 // cleanPath returns the path that conditions, exts and files are matched
 // against: decoded, without empty and dot segments. It is not ok if it holds
-// control characters or is not UTF-8.
+// control characters, is not UTF-8, or does not start with a slash.
 func cleanPath(u *url.URL) (p string, ok bool) {
 	p = u.Path
-	if !utf8.ValidString(p) || strings.ContainsFunc(p, func(r rune) bool { return r < ' ' || r == 0x7f }) {
+	if !strings.HasPrefix(p, "/") || !utf8.ValidString(p) || strings.ContainsFunc(p, func(r rune) bool { return r < ' ' || r == 0x7f }) {
 		return "/", false
 	}
-	clean := path.Clean("/" + p)
+	clean := path.Clean(p)
 	if last := p[strings.LastIndexByte(p, '/')+1:]; clean != "/" && (last == "" || last == "." || last == "..") {
 		clean += "/"
 	}

@@ -63,7 +63,10 @@ func New(cfg *config.Config, o Options) (*Server, error) {
 	for _, m := range cfg.MimeAssigns {
 		s.types[m] = newTypes(m)
 	}
-	err := errors.Join(s.openLogs(o.Stderr), s.listen(), s.writePID())
+	err := errors.Join(s.openLogs(o.Stderr), s.listen())
+	if err == nil {
+		err = s.writePID() // last: until here another server may be running by the same file
+	}
 	if err != nil {
 		s.closeAll()
 		return nil, err
@@ -114,6 +117,17 @@ func (s *Server) writePID() error {
 	return nil
 }
 
+// removePID removes the pid file if it is ours.
+func (s *Server) removePID() {
+	name := s.cfg.Server.PidFile.Name
+	if name == "" {
+		return
+	}
+	if b, err := os.ReadFile(name); err == nil && string(b) == fmt.Sprintln(os.Getpid()) {
+		os.Remove(name)
+	}
+}
+
 // Addrs returns the addresses of the listeners, in the order of
 // [config.Config.Listeners].
 func (s *Server) Addrs() []net.Addr {
@@ -126,13 +140,19 @@ func (s *Server) Addrs() []net.Addr {
 
 // Run serves until ctx is done, then drains: it accepts no more, each tunnel
 // sends close code 1001 (going away), and everything has
-// server.graceful-shutdown-timeout to end. When Run returns, every goroutine it
+// server.graceful-shutdown-timeout to end, or all the time it takes if that is 0.
+// The pid file is removed as the drain begins. When Run returns, every goroutine it
 // started has ended and all that New opened is closed. A clean shutdown returns
 // nil, anything else the first failure. Run may be called once.
 func (s *Server) Run(ctx context.Context) error {
 	defer s.closeAll()
 	g, ctx := errgroup.WithContext(ctx)
 	s.ctx = ctx
+	g.Go(func() error {
+		<-ctx.Done()
+		s.removePID()
+		return nil
+	})
 	grace := s.cfg.Server.GracefulShutdownTimeout
 	for i, ln := range s.listeners {
 		l := s.cfg.Listeners[i]
@@ -158,11 +178,6 @@ func (s *Server) Run(ctx context.Context) error {
 func (s *Server) closeAll() {
 	for _, ln := range s.listeners {
 		ln.Close()
-	}
-	if name := s.cfg.Server.PidFile.Name; name != "" {
-		if b, err := os.ReadFile(name); err == nil && string(b) == fmt.Sprintln(os.Getpid()) {
-			os.Remove(name)
-		}
 	}
 	for _, l := range s.accessLogs {
 		l.Close()

@@ -230,6 +230,35 @@ func TestTunnelDataBehindTheRequest(t *testing.T) {
 	}
 }
 
+// A client may half-close as soon as it has said all it has to say.
+func TestTunnelHalfCloseBehindTheRequest(t *testing.T) {
+	s := start(t, `wstunnel.server = ("/ws" => `+hosts(wstest.Backend(t, wstest.Echo))+`)`)
+	for range 50 {
+		conn, err := net.Dial("tcp", s.addr)
+		if err != nil {
+			t.Fatal(err)
+		}
+		c := wstest.NewClient(t, conn)
+		c.Send(wstest.Request("/ws"), wstest.Text("all of it"))
+		c.CloseWrite()
+		if head := c.ReadHead(); !strings.HasPrefix(head, "HTTP/1.1 101 ") {
+			t.Fatalf("got %q", head)
+		}
+		c.WantData(ws.OpText, "all of it")
+		c.WantClose(1001)
+	}
+}
+
+// A request whose length is given in two ways ends its connection.
+func TestRequestOfTwoLengths(t *testing.T) {
+	s := start(t, "")
+	got := s.roundTrip("POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 4\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n" +
+		"GET /smuggled HTTP/1.1\r\nHost: x\r\n\r\n")
+	if n := strings.Count(got, "HTTP/1.1 "); n != 1 || !strings.Contains(got, "Connection: close\r\n") {
+		t.Errorf("%d answers, want one that closes the connection:\n%s", n, got)
+	}
+}
+
 // TestHandshake: each refusal has its status, and costs the backend nothing.
 func TestHandshake(t *testing.T) {
 	var dialled atomic.Int32
@@ -253,7 +282,7 @@ $HTTP["remote-ip"] != "127.0.0.0/8" { server.document-root = "/nonexistent" }
 	}{
 		{"no key", "GET /ws HTTP/1.1\r\nHost: x\r\n" + upgrade + version, "400 Bad Request", "", "Sec-WebSocket-Key", ""},
 		{"short key", "GET /ws HTTP/1.1\r\nHost: x\r\n" + upgrade + version + "Sec-WebSocket-Key: YWJj\r\n", "400 Bad Request", "", "YWJj", ""},
-		{"no version", "GET /ws HTTP/1.1\r\nHost: x\r\n" + upgrade + key, "426 Upgrade Required", "Sec-WebSocket-Version: 13\r\n", "Sec-WebSocket-Version", ""},
+		{"no version", "GET /ws HTTP/1.1\r\nHost: x\r\n" + upgrade + key, "426 Upgrade Required", "Upgrade: websocket\r\n", "Sec-WebSocket-Version", ""},
 		{"version 8", "GET /ws HTTP/1.1\r\nHost: x\r\n" + upgrade + "Sec-WebSocket-Version: 8\r\n" + key, "426 Upgrade Required", "Sec-WebSocket-Version: 13\r\n", "", ""},
 		{"no origin", "GET /ws/origins HTTP/1.1\r\nHost: x\r\n" + upgrade + version + key, "400 Bad Request", "", "Origin", ""},
 		{"wrong origin", "GET /ws/origins HTTP/1.1\r\nHost: x\r\nOrigin: http://b.test\r\n" + upgrade + version + key, "403 Forbidden", "", "http://b.test", ""},
@@ -269,9 +298,12 @@ $HTTP["remote-ip"] != "127.0.0.0/8" { server.document-root = "/nonexistent" }
 		{"HTTP/1.0", "GET /ws HTTP/1.0\r\nHost: x\r\n" + upgrade + version + key, "400 Bad Request", "", "", ""},
 		{"with a body", "GET /ws HTTP/1.1\r\nHost: x\r\nContent-Length: 1\r\n" + upgrade + version + key, "400 Bad Request", "", "", "x"},
 		{"with a chunked body", "GET /ws HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n" + upgrade + version + key, "400 Bad Request", "", "", "0\r\n\r\n"},
-		{"no host", "GET /ws HTTP/1.1\r\n" + upgrade + version + key, "400 Bad Request", "", "", ""},
-		{"malformed", "GET\r\n", "400 Bad Request", "", "", ""},
-		{"header too large", "GET /ws HTTP/1.1\r\nHost: x\r\nX: " + strings.Repeat("x", 9000) + "\r\n", "431 Request Header Fields Too Large", "", "", ""},
+		{"no host", "GET /ws HTTP/1.1\r\n" + upgrade + version + key, "400 Bad Request", "", "request cannot be read", ""},
+		{"empty host", "GET /ws HTTP/1.1\r\nHost:\r\n" + upgrade + version + key, "400 Bad Request", "", "", ""},
+		{"all of the server", "OPTIONS * HTTP/1.1\r\nHost: x\r\n", "200 OK", "Allow: OPTIONS, GET, HEAD, POST\r\n", "", ""},
+		{"all of the server, but GET", "GET * HTTP/1.1\r\nHost: x\r\n", "400 Bad Request", "", "", ""},
+		{"malformed", "GET\r\n", "400 Bad Request", "", "request cannot be read", ""},
+		{"header too large", "GET /ws HTTP/1.1\r\nHost: x\r\nX: " + strings.Repeat("x", 9000) + "\r\n", "431 Request Header Fields Too Large", "", "request cannot be read", ""},
 		{"control character in the path", "GET /ws%00 HTTP/1.1\r\nHost: x\r\n" + upgrade + version + key, "400 Bad Request", "", "", ""},
 		{"path is not UTF-8", "GET /ws%ff HTTP/1.1\r\nHost: x\r\n" + upgrade + version + key, "400 Bad Request", "", "", ""},
 	}
@@ -494,6 +526,20 @@ func TestStop(t *testing.T) {
 	}
 }
 
+// A timeout of 0 is none: every tunnel may end in its own time.
+func TestStopWithoutLimit(t *testing.T) {
+	s := start(t, `
+wstunnel.server = ("/ws" => `+hosts(wstest.Backend(t, wstest.Echo))+`)
+server.feature-flags = ("server.graceful-shutdown-timeout" => 0)
+`)
+	c, _ := wstest.Dial(t, "tcp", s.addr, "/ws")
+	s.stop()
+	c.WantClose(1001)
+	c.Send(wstest.Close(1001, ""))
+	c.WantEOF()
+	c.Close()
+}
+
 // A client that does not read does not keep the server from stopping.
 func TestStopStuck(t *testing.T) {
 	s := start(t, `
@@ -642,10 +688,15 @@ server.port = %d
 server.modules = ("mod_accesslog")
 server.errorlog = "/nonexistent/error.log"
 accesslog.filename = "/nonexistent/access.log"
-server.pid-file = "/nonexistent/pid"
+server.pid-file = "DIR/pid"
 $SERVER["socket"] == "%s" { }
 `, port, taken.Addr())
-	cfg, err := config.Load("-", config.LoadOptions{Stdin: strings.NewReader(conf), Dir: dir})
+	// The pid file is that of the server in the way.
+	pid := filepath.Join(dir, "pid")
+	if err := os.WriteFile(pid, []byte("12345\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	cfg, err := config.Load("-", config.LoadOptions{Stdin: strings.NewReader(strings.ReplaceAll(conf, "DIR", dir)), Dir: dir})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -653,10 +704,13 @@ $SERVER["socket"] == "%s" { }
 	if err == nil {
 		t.Fatal("New succeeds")
 	}
-	for _, want := range []string{"-:6:19: server.errorlog: ", "-:7:22: accesslog.filename: ", "-:8:19: server.pid-file: ", "-:9:22: listen tcp4 " + taken.Addr().String()} {
+	for _, want := range []string{"-:6:19: server.errorlog: ", "-:7:22: accesslog.filename: ", "-:9:22: listen tcp4 " + taken.Addr().String()} {
 		if !strings.Contains(err.Error(), want) {
 			t.Errorf("error %q does not contain %q", err, want)
 		}
+	}
+	if b, err := os.ReadFile(pid); err != nil || string(b) != "12345\n" {
+		t.Errorf("the pid file of another server holds %q, %v", b, err)
 	}
 	// The port that could be bound is free again.
 	ln, err := net.Listen("tcp", fmt.Sprint("127.0.0.1:", port))
@@ -664,6 +718,14 @@ $SERVER["socket"] == "%s" { }
 		t.Fatalf("after New failed: %v", err)
 	}
 	ln.Close()
+}
+
+func TestPIDFileFails(t *testing.T) {
+	cfg := load(t, t.TempDir(), `server.pid-file = "/nonexistent/pid"`)
+	cfg.AccessLogs = nil
+	if _, err := server.New(cfg, server.Options{Stderr: io.Discard}); err == nil || !strings.HasPrefix(err.Error(), "-:7:19: server.pid-file: ") {
+		t.Errorf("New: %v", err)
+	}
 }
 
 func TestPIDFile(t *testing.T) {

@@ -19,30 +19,30 @@ import (
 
 // answerTunnel answers a request for a WebSocket at ext: with a tunnel, or with
 // an error page. The backend is connected first, so that its failure is an HTTP
-// status. It reports whether there is a tunnel, which then goes on without r.
-func (s *Server) answerTunnel(w http.ResponseWriter, r *http.Request, ext *config.Ext, set *config.Settings, client string) bool {
-	log := s.debugLog(set)
+// status. It reports whether there is a tunnel, which then goes on without r and
+// keeps entry.
+func (s *Server) answerTunnel(w http.ResponseWriter, r *http.Request, ext *config.Ext, set *config.Settings, entry *accesslog.Entry) bool {
+	log, client := s.debugLog(set), entry.Client
 	accept, err := handshake.Check(r.Header, set.Wstunnel.Origins)
 	if err != nil {
 		log.Error("handshake refused", slog.String("client", client), slog.String("path", r.URL.Path), slog.Any("error", err))
 		var he *handshake.Error
 		errors.As(err, &he) // Check's error is always one
 		for name, values := range he.Header {
-			w.Header()[name] = values
+			w.Header()[name] = append(w.Header()[name], values...)
 		}
 		errorPage(w, r, set, he.Status)
 		return false
 	}
-	conn, host, err := s.exts[ext].Connect(r.Context())
+	// The request's own context ends when the client half-closes, which it may do
+	// behind its request and some frames.
+	conn, host, err := s.exts[ext].Connect(s.ctx)
 	if err != nil {
-		if r.Context().Err() == nil { // the client is still there
-			s.log.Error("backend unreachable", slog.String("client", client), slog.String("ext", ext.Key), slog.Any("error", err))
-		}
+		s.log.Error("backend unreachable", slog.String("client", client), slog.String("ext", ext.Key), slog.Any("error", err))
 		errorPage(w, r, set, http.StatusServiceUnavailable)
 		return false
 	}
 	log.Warn("backend connected", slog.String("client", client), slog.String("backend", host.Address))
-	entry := newEntry(r, client)
 	entry.Status = http.StatusSwitchingProtocols
 	s.tunnels.Add(1) // before net/http forgets the connection, so that Run misses none
 	peer, first, err := front.Upgrade(w, front.Answer{
@@ -50,40 +50,34 @@ func (s *Server) answerTunnel(w http.ResponseWriter, r *http.Request, ext *confi
 		Subprotocol: accept.Subprotocol,
 		Server:      set.ServerTag,
 	})
-	t := &openTunnel{
-		set:   set,
-		entry: entry,
-		host:  host,
-		cfg: &tunnel.Config{
-			Text:             !set.Wstunnel.Binary && accept.Subprotocol != "binary",
-			PingInterval:     set.Wstunnel.PingInterval,
-			IdleTimeout:      set.MaxReadIdle,
-			WriteIdleTimeout: set.MaxWriteIdle,
-			MaxClientBytes:   set.MaxRequestSize,
-			Trace:            trace(log, client),
-		},
-	}
+	t := &openTunnel{start: time.Now(), set: set, entry: entry, host: host}
 	if err != nil {
 		defer s.tunnels.Done()
 		conn.Close()
-		s.ended(t, tunnel.Result{Cause: tunnel.CauseClientError, Err: err}, 0)
+		s.ended(t, tunnel.Result{Cause: tunnel.CauseClientError, Err: err})
 		return true
+	}
+	cfg := &tunnel.Config{
+		Text:             !set.Wstunnel.Binary && accept.Subprotocol != "binary",
+		PingInterval:     set.Wstunnel.PingInterval,
+		IdleTimeout:      set.MaxReadIdle,
+		WriteIdleTimeout: set.MaxWriteIdle,
+		MaxClientBytes:   set.MaxRequestSize,
+		Trace:            trace(log, client),
 	}
 	go func() {
 		defer s.tunnels.Done()
-		start := time.Now()
-		res := stream.Run(s.ctx, s.cfg.Server.GracefulShutdownTimeout, t.cfg, peer, conn, first)
-		s.ended(t, res, time.Since(start))
+		s.ended(t, stream.Run(s.ctx, s.cfg.Server.GracefulShutdownTimeout, cfg, peer, conn, first))
 	}()
 	return true
 }
 
 // An openTunnel is what the logs need of a tunnel's request.
 type openTunnel struct {
+	start time.Time
 	set   *config.Settings
 	entry *accesslog.Entry
 	host  *backend.Host
-	cfg   *tunnel.Config
 }
 
 // trace returns a logger of frames for wstunnel.debug 4, or nil.
@@ -103,7 +97,8 @@ func trace(log *slog.Logger, client string) func(bool, ws.Opcode, int) {
 
 // ended logs a tunnel. What an operator must mend is always logged, faults of
 // clients and ordinary ends as wstunnel.debug says.
-func (s *Server) ended(t *openTunnel, res tunnel.Result, elapsed time.Duration) {
+func (s *Server) ended(t *openTunnel, res tunnel.Result) {
+	elapsed := time.Since(t.start)
 	code := res.CloseSent
 	if res.Cause == tunnel.CauseClientClose {
 		code = res.CloseReceived

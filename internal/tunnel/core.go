@@ -375,10 +375,12 @@ func (c *Core) ClientShut(now time.Time) {
 // The end, and time.
 
 // Stop ends the tunnel with close code 1001 because the server stops. It is
-// done after grace at the latest.
+// done after grace at the latest, if that is not 0.
 func (c *Core) Stop(grace time.Duration, now time.Time) {
 	c.end(CauseStop, nil, ws.CloseGoingAway, "server stop", now)
-	c.forceAt = earlier(c.forceAt, now.Add(grace))
+	if grace > 0 {
+		c.forceAt = earlier(c.forceAt, now.Add(grace))
+	}
 }
 
 // Done reports whether the tunnel is over.

@@ -51,7 +51,9 @@ type Config struct {
 const (
 	// CloseTimeout bounds the wait for a peer that has nothing more to expect
 	// from us: for the client's close frame and end of file after our close
-	// frame, for the backend's end of file after our half-close.
+	// frame, for the backend's end of file after our half-close. It begins anew
+	// while the backend still takes what the client had sent, but the wait for
+	// the client is never longer than WriteIdleTimeout in all.
 	CloseTimeout = 5 * time.Second
 
 	// stallTimeout is WriteIdleTimeout's stand-in for a tunnel that ends: bytes

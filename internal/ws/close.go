@@ -14,9 +14,7 @@ const (
 	CloseGoingAway      CloseCode = 1001
 	CloseProtocolError  CloseCode = 1002
 	CloseNoStatus       CloseCode = 1005 // the close frame has no code; never sent
-	CloseAbnormal       CloseCode = 1006 // there was no close frame; never sent
 	CloseInvalidPayload CloseCode = 1007 // text that is not UTF-8
-	ClosePolicy         CloseCode = 1008
 	CloseTooBig         CloseCode = 1009
 	CloseInternalError  CloseCode = 1011
 )

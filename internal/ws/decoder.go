@@ -35,8 +35,9 @@ type Part struct {
 
 // Next takes one part off the front of b, which holds the bytes behind those
 // that earlier calls took, and returns what is left of b. It unmasks in place:
-// p.Payload is a slice of b whose capacity runs on to the end of b, except that the payload of a control frame that
-// came in pieces is a slice of d, valid until the next call. When b is used up
+// p.Payload is a slice of b whose capacity runs on to the end of b, except that
+// the payload of a control frame that came in pieces is a slice of d, valid until
+// the next call. When b is used up
 // within a header or a control frame, p.Opcode is OpContinuation: call again
 // when more has arrived. Frames without payload give a part too.
 //

@@ -26,7 +26,8 @@ type Conn interface {
 // what remains of it. The opening handshake has been answered; first holds what
 // the client sent behind it.
 //
-// When ctx is done, the tunnel ends with close code 1001 and has grace to do so.
+// When ctx is done, the tunnel ends with close code 1001 and has grace to do so,
+// or as long as it takes if grace is 0.
 // Run closes both ends, and every goroutine that it started has ended when it
 // returns. It holds a buffer of 64 KiB per direction; for connections that are
 // system sockets, only while there is something in it.
