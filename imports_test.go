@@ -17,6 +17,7 @@ var layout = map[string][]string{
 	"internal/ws":                {"net/...", "log/slog", "ours"},
 	"internal/handshake":         {"ours"},
 	"internal/tunnel":            {"net/...", "config/...", "backend"},
+	"internal/tunnel/loop":       {"net/http", "config/...", "backend"},
 	"internal/tunnel/stream":     {"net/http", "config/...", "backend"},
 	"internal/front":             {"tunnel/...", "backend", "config/..."},
 	"internal/config/syntax":     {"ours", "net/..."},

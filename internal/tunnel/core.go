@@ -211,15 +211,20 @@ func (c *Core) BackendWriting(now time.Time) { c.writing(now) }
 // for [CloseTimeout].
 func (c *Core) BackendWrote(n int, err error, now time.Time) {
 	c.waiting--
-	c.last = now
-	c.res.ToBackend += int64(n)
-	if c.clientIn != inOpen || c.clientOut >= outSaid { // no more will come, or boundEnd has set a limit
-		c.since = now
-	}
+	c.BackendProgress(n, now)
 	if err != nil && c.backendOut != outFailed {
 		c.turn(now)
 		c.backendOut = outFailed
 		c.backendErr = err
+	}
+}
+
+// BackendProgress says that n bytes of a write under way are written.
+func (c *Core) BackendProgress(n int, now time.Time) {
+	c.last = now
+	c.res.ToBackend += int64(n)
+	if c.clientIn != inOpen || c.clientOut >= outSaid { // no more will come, or boundEnd has set a limit
+		c.since = now
 	}
 }
 
@@ -260,6 +265,19 @@ func (c *Core) FromBackend(buf []byte, off int, now time.Time) (frame []byte) {
 	return ws.Prepend(buf, off, op)
 }
 
+// CanSplice reports whether n bytes from the backend can be framed unseen, by
+// [Core.SpliceFromBackend]: not in a text tunnel.
+func (c *Core) CanSplice() bool { return !c.cfg.Text && c.WantBackend() }
+
+// SpliceFromBackend is FromBackend for n bytes that the driver does not look at.
+// It appends the frame's header to dst; the bytes go behind it.
+func (c *Core) SpliceFromBackend(dst []byte, n int, now time.Time) []byte {
+	c.res.FromBackend += int64(n)
+	c.last = now
+	c.trace(ws.OpBinary, n)
+	return ws.AppendHeader(dst, ws.Header{Fin: true, Opcode: ws.OpBinary, Length: int64(n)})
+}
+
 // WantBackend reports whether what the backend sends still reaches the client.
 // Otherwise the driver reads on to discard it, as long as ReadBackend says so: a
 // backend that cannot get rid of its answers may not take the rest of the payload.
@@ -275,10 +293,10 @@ func (c *Core) BackendEOF(now time.Time) {
 	c.turn(now)
 	c.backendIn = inEOF
 	switch {
+	case c.backendOut == outFailed: // a reset, which only the write was told of
+		c.end(CauseBackendError, c.backendErr, ws.CloseInternalError, "writing to the backend failed", now)
 	case c.tailLen > 0:
 		c.end(CauseNotUTF8, nil, ws.CloseInvalidPayload, "the backend ended inside of a character", now)
-	case c.backendOut == outFailed:
-		c.end(CauseBackendError, c.backendErr, ws.CloseInternalError, "writing to the backend failed", now)
 	case c.clientIn == inEOF:
 		c.end(CauseClientEOF, nil, ws.CloseGoingAway, "", now)
 	default:
@@ -339,22 +357,28 @@ func (c *Core) ClientWriting(now time.Time) { c.writing(now) }
 // nil.
 func (c *Core) ClientWrote(n int, err error, now time.Time) {
 	c.waiting--
-	c.res.Sent += int64(n)
 	if err != nil {
+		c.res.Sent += int64(n)
 		c.ClientFailed(err, true, now)
 		return
 	}
-	if !c.pinging {
-		c.last = now
-	}
+	c.ClientProgress(n, now)
 	c.pinging = false
-	if c.clientOut != outOpen {
-		c.since = now
-	}
 	if c.clientOut == outTaken {
 		c.clientOut = outSaid
 		c.res.CloseSent = c.closing.Code
 		c.boundEnd(now)
+	}
+}
+
+// ClientProgress says that n bytes of a write under way are written.
+func (c *Core) ClientProgress(n int, now time.Time) {
+	c.res.Sent += int64(n)
+	if !c.pinging {
+		c.last = now
+	}
+	if c.clientOut != outOpen {
+		c.since = now
 	}
 }
 

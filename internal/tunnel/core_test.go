@@ -517,6 +517,14 @@ func TestTextBackend(t *testing.T) {
 			err: "broken",
 		},
 		{
+			name:   "a character cut by a reset that a write is told of",
+			events: []event{backend("a\xe2\x82"), backendBreaks, client(wstest.Binary("lost")), backendEOF},
+			want: `client text "a"
+				client close 1011 "writing to the backend failed"`,
+			res: tunnel.Result{Cause: tunnel.CauseBackendError, CloseSent: 1011, Received: 10, Sent: 3 + 4 + 29, FromBackend: 3},
+			err: "broken",
+		},
+		{
 			name:   "whole characters up to the end of file",
 			events: []event{backend("a\xe2\x82", "\xac"), backendEOF},
 			want: `client text "a"

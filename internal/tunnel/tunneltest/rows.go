@@ -233,11 +233,11 @@ var rows = []row{
 		cause: tunnel.CauseBackendEOF, sent: 1001, received: 1001,
 		peers: func(p *peers) {
 			p.toClient("a\xe2") // has been read when the client gets the a
-			p.client.Want(ws.OpText, "a")
+			p.client.WantData(ws.OpText, "a")
 			p.toClient("\x82\xacb\xf0\x9f\x98")
-			p.client.Want(ws.OpText, "€b")
+			p.client.WantData(ws.OpText, "€b")
 			p.toClient("\x80")
-			p.client.Want(ws.OpText, "😀")
+			p.client.WantData(ws.OpText, "😀")
 			p.backend.Close()
 			p.answerClose(1001)
 		},
@@ -248,7 +248,7 @@ var rows = []row{
 		cause: tunnel.CauseNotUTF8, sent: 1007, received: 1007,
 		peers: func(p *peers) {
 			p.toClient("good\xffbad")
-			p.client.Want(ws.OpText, "good")
+			p.client.WantData(ws.OpText, "good")
 			p.answerClose(1007)
 			p.endBackend("")
 		},
@@ -260,7 +260,7 @@ var rows = []row{
 		peers: func(p *peers) {
 			p.toClient("a\xe2\x82")
 			p.backend.CloseWrite()
-			p.client.Want(ws.OpText, "a")
+			p.client.WantData(ws.OpText, "a")
 			p.answerClose(1007)
 			p.endBackend("")
 		},
