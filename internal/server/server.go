@@ -14,7 +14,9 @@ import (
 	"log/slog"
 	"net"
 	"os"
+	"runtime"
 	"sync"
+	"time"
 
 	"golang.org/x/sync/errgroup"
 
@@ -23,6 +25,7 @@ import (
 	"github.com/wstunneld/wstunneld/internal/files"
 	"github.com/wstunneld/wstunneld/internal/front"
 	"github.com/wstunneld/wstunneld/internal/logfile"
+	"github.com/wstunneld/wstunneld/internal/tunnel/loop"
 )
 
 // Options are what the configuration does not say.
@@ -44,7 +47,8 @@ type Server struct {
 	types map[*config.MimeAssign]*files.Types
 
 	tunnels sync.WaitGroup
-	ctx     context.Context // of Run, for the tunnels
+	loops   *loop.Group     // for tunnels between system sockets; nil: not on this system
+	ctx     context.Context // of Run, for dials and the other tunnels
 }
 
 // New opens the logs and listeners of cfg and writes the pid file. If it fails,
@@ -148,12 +152,16 @@ func (s *Server) Run(ctx context.Context) error {
 	defer s.closeAll()
 	g, ctx := errgroup.WithContext(ctx)
 	s.ctx = ctx
+	grace := s.cfg.Server.GracefulShutdownTimeout
+	endLoops, err := s.runLoops(grace)
+	if err != nil {
+		return err
+	}
 	g.Go(func() error {
 		<-ctx.Done()
 		s.removePID()
 		return nil
 	})
-	grace := s.cfg.Server.GracefulShutdownTimeout
 	for i, ln := range s.listeners {
 		l := s.cfg.Listeners[i]
 		base := s.cfg.Resolve(&config.Request{Listener: l})
@@ -168,10 +176,31 @@ func (s *Server) Run(ctx context.Context) error {
 		}
 		g.Go(func() error { return fs.Run(ctx, ln, grace) })
 	}
-	err := g.Wait()
+	err = g.Wait()
 	s.tunnels.Wait()
+	endLoops()
 	s.log.Info("server stopped")
 	return err
+}
+
+// runLoops starts s.loops, which stop their tunnels when s.ctx is done. When all
+// tunnels have ended, call end.
+func (s *Server) runLoops(grace time.Duration) (end func(), err error) {
+	s.loops, err = loop.New(runtime.GOMAXPROCS(0))
+	if errors.Is(err, errors.ErrUnsupported) {
+		return func() {}, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	running, quit := context.WithCancel(context.WithoutCancel(s.ctx))
+	var wg sync.WaitGroup
+	wg.Go(func() { s.loops.Run(running) })
+	wg.Go(func() {
+		<-s.ctx.Done()
+		s.loops.Stop(grace)
+	})
+	return func() { quit(); wg.Wait() }, nil
 }
 
 // closeAll closes what New opened.

@@ -13,6 +13,7 @@ import (
 	"github.com/wstunneld/wstunneld/internal/front"
 	"github.com/wstunneld/wstunneld/internal/handshake"
 	"github.com/wstunneld/wstunneld/internal/tunnel"
+	"github.com/wstunneld/wstunneld/internal/tunnel/loop"
 	"github.com/wstunneld/wstunneld/internal/tunnel/stream"
 	"github.com/wstunneld/wstunneld/internal/ws"
 )
@@ -52,7 +53,6 @@ func (s *Server) answerTunnel(w http.ResponseWriter, r *http.Request, ext *confi
 	})
 	t := &openTunnel{start: time.Now(), set: set, entry: entry, host: host}
 	if err != nil {
-		defer s.tunnels.Done()
 		conn.Close()
 		s.ended(t, tunnel.Result{Cause: tunnel.CauseClientError, Err: err})
 		return true
@@ -65,11 +65,29 @@ func (s *Server) answerTunnel(w http.ResponseWriter, r *http.Request, ext *confi
 		MaxClientBytes:   set.MaxRequestSize,
 		Trace:            trace(log, client),
 	}
-	go func() {
-		defer s.tunnels.Done()
-		s.ended(t, stream.Run(s.ctx, s.cfg.Server.GracefulShutdownTimeout, cfg, peer, conn, first))
-	}()
+	s.drive(t, cfg, peer, conn, first)
 	return true
+}
+
+// drive has a tunnel driven by a loop if both ends are system sockets, and
+// otherwise by a goroutine per direction. It does not wait.
+func (s *Server) drive(t *openTunnel, cfg *tunnel.Config, client front.Stream, conn backend.Conn, first []byte) {
+	c, clientOK := client.(loop.Conn)
+	b, backendOK := conn.(loop.Conn)
+	if s.loops == nil || !clientOK || !backendOK {
+		go func() {
+			s.ended(t, stream.Run(s.ctx, s.cfg.Server.GracefulShutdownTimeout, cfg, client, conn, first))
+		}()
+		return
+	}
+	err := s.loops.Start(loop.Tunnel{
+		Client: c, Backend: b, First: first, Config: cfg,
+		Ended: func(res tunnel.Result) { s.ended(t, res) },
+	})
+	if err != nil {
+		s.log.Error("tunnel not started", slog.String("client", t.entry.Client), slog.Any("error", err))
+		s.ended(t, tunnel.Result{Cause: tunnel.CauseClientError, Err: err})
+	}
 }
 
 // An openTunnel is what the logs need of a tunnel's request.
@@ -98,6 +116,7 @@ func trace(log *slog.Logger, client string) func(bool, ws.Opcode, int) {
 // ended logs a tunnel. What an operator must mend is always logged, faults of
 // clients and ordinary ends as wstunnel.debug says.
 func (s *Server) ended(t *openTunnel, res tunnel.Result) {
+	defer s.tunnels.Done()
 	elapsed := time.Since(t.start)
 	code := res.CloseSent
 	if res.Cause == tunnel.CauseClientClose {
