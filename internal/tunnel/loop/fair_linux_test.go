@@ -186,7 +186,9 @@ func TestFairDirections(t *testing.T) {
 	for _, download := range []bool{true, false} {
 		f := &faulty{}
 		k := f.kernel()
-		var flood, waits atomic.Bool
+		// Reads count between the end of the send that goes the other way, from
+		// which on its bytes wait, and the read that finds them.
+		var flood, waits, found atomic.Bool
 		reads := 0
 		k.read = func(fd int, b []byte) (int, syscall.Errno) {
 			d, client := f.loop.find(fd)
@@ -194,9 +196,12 @@ func TestFairDirections(t *testing.T) {
 			case d == nil || !flood.Load():
 				return read(fd, b)
 			case client == download: // the other way
-				waits.Store(false)
-				return read(fd, b)
-			case waits.Load():
+				n, errno := read(fd, b)
+				if n > 0 && errno == 0 {
+					found.Store(true)
+				}
+				return n, errno
+			case waits.Load() && !found.Load():
 				if reads++; reads > 100 {
 					return -1, syscall.ECONNRESET
 				}
@@ -221,16 +226,16 @@ func TestFairDirections(t *testing.T) {
 			if download {
 				flood.Store(true)
 				r.toClient(t, "more")
-				waits.Store(true)
 				r.client.Send(wstest.Binary("hello"))
+				waits.Store(true)
 				r.wantBackend(t, "hello")
 			} else {
 				r.client.Send(endless(), []byte("more"))
 				r.wantBackend(t, "more")
 				flood.Store(true)
 				r.client.Send([]byte("more"))
-				waits.Store(true)
 				r.toClient(t, "hello")
+				waits.Store(true)
 				r.client.Want(ws.OpBinary, "hello")
 			}
 			flood.Store(false)

@@ -55,7 +55,8 @@ func (g *Group) Run(ctx context.Context) {
 }
 
 // Stop ends every tunnel, and each that is started later, with close code 1001.
-// They are done after grace at the latest.
+// They are done after grace at the latest. When Run has returned, Stop does
+// nothing.
 func (g *Group) Stop(grace time.Duration) {
 	for _, l := range g.loops {
 		l.tell(func(in *inbox) { in.stop, in.grace = true, grace })

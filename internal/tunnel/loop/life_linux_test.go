@@ -305,7 +305,7 @@ func TestEnd(t *testing.T) {
 				default:
 				}
 			}
-			g.Stop(0)
+			g.Stop(time.Millisecond)
 			<-ended
 			for _, r := range rigs {
 				if len(r.result) != 1 {
@@ -321,7 +321,7 @@ func TestEnd(t *testing.T) {
 				defer syscall.Close(pipes[i][0])
 				defer syscall.Close(pipes[i][1])
 			}
-			g.Stop(0) // too late: does nothing
+			g.Stop(time.Millisecond) // too late: does nothing
 			for _, p := range pipes {
 				if n, err := syscall.Read(p[0], make([]byte, 8)); err != syscall.EAGAIN {
 					t.Errorf("Stop has written %d bytes to a stranger's descriptor", n)

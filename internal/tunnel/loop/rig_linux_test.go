@@ -49,7 +49,7 @@ func runGroup(t testing.TB, g *Group) {
 	var running sync.WaitGroup
 	running.Go(func() { g.Run(ctx) })
 	t.Cleanup(func() {
-		g.Stop(0)
+		g.Stop(time.Millisecond)
 		quit()
 		running.Wait()
 	})

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"io"
 	"math"
+	"sync/atomic"
 	"time"
 
 	"github.com/wstunneld/wstunneld/internal/tunnel"
@@ -91,13 +92,17 @@ var rows = []row{
 		},
 	},
 	{
-		name:  "client close behind 1 MiB to a slow backend that sends without end",
+		name:  "client close behind 1 MiB to a slow backend that sends 32 MiB",
 		cause: tunnel.CauseClientClose, sent: 1000, received: 1000,
 		lossy: true,
 		peers: func(p *peers) {
 			flood := p.backend.Conn
 			p.do(func() error {
-				wstest.Flood(flood)
+				for range 32 { // may fail when the backend has its payload, and closes
+					if _, err := io.WriteString(flood, mega); err != nil {
+						break
+					}
+				}
 				return nil
 			})
 			p.do(func() error {
@@ -295,6 +300,7 @@ var rows = []row{
 		grace: 100 * time.Millisecond,
 		small: true,
 		cause: tunnel.CauseStop,
+		stuck: true,
 		lossy: true,
 		peers: func(p *peers) {
 			fill(p.backend, bounded)
@@ -323,8 +329,12 @@ var rows = []row{
 		cause: tunnel.CauseClientClose, sent: 1000, received: 1000,
 		lossy: true,
 		peers: func(p *peers) {
+			var enough atomic.Bool
 			p.do(func() error {
-				wstest.Flood(p.backend)
+				var err error // the backend may be closed while it sends
+				for err == nil && !enough.Load() {
+					_, err = io.WriteString(p.backend, mega[:64<<10])
+				}
 				return nil
 			})
 			for i := range 10 {
@@ -339,6 +349,7 @@ var rows = []row{
 					}
 				}
 			}
+			enough.Store(true)
 			p.client.Send(wstest.Close(1000, ""))
 			if _, code, _ := p.client.ReadAll(); code != 1000 {
 				p.Errorf("close code %d, want 1000", code)
@@ -467,6 +478,7 @@ var rows = []row{
 		cfg:   tunnel.Config{IdleTimeout: time.Minute, WriteIdleTimeout: 100 * time.Millisecond},
 		small: true,
 		cause: tunnel.CauseWriteIdle,
+		stuck: true,
 		lossy: true,
 		peers: func(p *peers) {
 			fill(p.backend, bounded)

@@ -58,6 +58,10 @@ type row struct {
 	sent     ws.CloseCode
 	received ws.CloseCode
 
+	// A client that does not read gets no close frame, unless the kernel makes
+	// room for it after all: then it has code 1001.
+	stuck bool
+
 	// In a tunnel that ends in good order, the driver's counts are the peers'.
 	// Bytes that a reset destroys may have been counted or not.
 	lossy bool
@@ -114,7 +118,8 @@ func (tt *row) run(t *testing.T, network string, drive Drive) {
 	tt.peers(p)
 	p.wait()
 
-	if res.Cause != tt.cause || res.CloseSent != tt.sent || res.CloseReceived != tt.received {
+	sent := res.CloseSent == tt.sent || tt.stuck && res.CloseSent == ws.CloseGoingAway
+	if res.Cause != tt.cause || !sent || res.CloseReceived != tt.received {
 		t.Errorf("result %+v; want cause %v, close codes %d sent, %d received", res, tt.cause, tt.sent, tt.received)
 	}
 	switch res.Cause {
