@@ -17,9 +17,8 @@ type Decoder struct {
 	message   Opcode // of the unfinished message, or 0
 	text      textCheck
 
-	control    [MaxControlPayload]byte // a control payload that has arrived in part
-	controlLen int
-	err        error
+	control []byte // a control payload that has arrived in part
+	err     error
 }
 
 // A Part is one thing that a [Decoder] found: a piece of a data message, or a
@@ -36,8 +35,8 @@ type Part struct {
 // Next takes one part off the front of b, which holds the bytes behind those
 // that earlier calls took, and returns what is left of b. It unmasks in place:
 // p.Payload is a slice of b whose capacity runs on to the end of b, except that
-// the payload of a control frame that came in pieces is a slice of d, valid until
-// the next call. When b is used up
+// the payload of a control frame that came in pieces has memory of its own. When
+// b is used up
 // within a header or a control frame, p.Opcode is OpContinuation: call again
 // when more has arrived. Frames without payload give a part too.
 //
@@ -108,13 +107,12 @@ func (d *Decoder) readHeader(b []byte) ([]byte, error) {
 }
 
 func (d *Decoder) controlPart(payload []byte) Part {
-	if d.inFrame || d.controlLen > 0 { // in pieces
-		d.controlLen += copy(d.control[d.controlLen:], payload)
+	if d.inFrame || len(d.control) > 0 { // in pieces
+		d.control = append(d.control, payload...)
 		if d.inFrame {
 			return Part{}
 		}
-		payload = d.control[:d.controlLen]
-		d.controlLen = 0
+		payload, d.control = d.control, nil
 	}
 	return Part{Opcode: d.frame.Opcode, Payload: payload, Final: true}
 }

@@ -1,0 +1,87 @@
+package front
+
+import (
+	"net"
+	"os"
+	"slices"
+	"sync"
+)
+
+// A Handed is a listener for connections that someone else has accepted, and of
+// which bytes may have been read.
+type Handed struct {
+	net.Listener // tells the address, and is closed too
+
+	mu     sync.Mutex
+	wake   sync.Cond
+	queue  []handed
+	closed bool
+}
+
+// A handed is a connection for Handed.Accept to return.
+type handed struct {
+	socket *os.File
+	first  []byte
+}
+
+// NewHanded returns a listener in the place of ln, from which nothing is accepted.
+func NewHanded(ln net.Listener) *Handed {
+	h := &Handed{Listener: ln}
+	h.wake.L = &h.mu
+	return h
+}
+
+// HandOver has Accept return the connection whose socket is fd, and of which first
+// has been read. It does not block. It owns fd, and closes it if h is closed.
+func (h *Handed) HandOver(fd int, first []byte) {
+	socket := os.NewFile(uintptr(fd), "")
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if h.closed {
+		socket.Close()
+		return
+	}
+	h.queue = append(h.queue, handed{socket, first})
+	h.wake.Signal()
+}
+
+// Accept returns the next connection. An error for want of descriptors is
+// temporary: the connection is still to come.
+func (h *Handed) Accept() (net.Conn, error) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	for len(h.queue) == 0 && !h.closed {
+		h.wake.Wait()
+	}
+	if h.closed {
+		return nil, net.ErrClosed
+	}
+	next := h.queue[0]
+	nc, err := net.FileConn(next.socket) // with a descriptor of its own
+	if isTemporary(err) {
+		return nil, err
+	}
+	h.queue = slices.Delete(h.queue, 0, 1)
+	next.socket.Close()
+	if err != nil {
+		return nil, err
+	}
+	return &conn{Stream: nc.(Stream), first: next.first}, nil
+}
+
+func isTemporary(err error) bool {
+	t, ok := err.(interface{ Temporary() bool })
+	return ok && t.Temporary()
+}
+
+// Close makes Accept return, and closes what it has not returned.
+func (h *Handed) Close() error {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	for _, c := range h.queue {
+		c.socket.Close()
+	}
+	h.queue, h.closed = nil, true
+	h.wake.Broadcast()
+	return h.Listener.Close()
+}
