@@ -9,6 +9,7 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"net/netip"
 	"strings"
 	"time"
 )
@@ -18,6 +19,16 @@ type Host struct {
 	Network        string        // "tcp" or "unix"
 	Address        string        // "host:port", or the path of a socket
 	ConnectTimeout time.Duration // 0: no limit
+}
+
+// Direct returns where h can be connected without looking up a name: an address,
+// or the path of a socket.
+func (h *Host) Direct() (tcp netip.AddrPort, unix string, ok bool) {
+	if h.Network == "unix" {
+		return tcp, h.Address, true
+	}
+	tcp, err := netip.ParseAddrPort(h.Address)
+	return tcp, "", err == nil && tcp.Addr().Zone() == ""
 }
 
 // An Ext is a list of hosts that serve the same thing.

@@ -16,11 +16,16 @@ type listener struct {
 }
 
 func (l *listener) Accept() (net.Conn, error) {
-	c, err := l.Listener.Accept()
+	nc, err := l.Listener.Accept()
 	if err != nil {
 		return nil, err
 	}
-	return &conn{Stream: c.(Stream), server: l.server}, nil
+	c, ok := nc.(*conn) // of Handed
+	if !ok {
+		c = &conn{Stream: nc.(Stream)}
+	}
+	c.server = l.server
+	return c, nil
 }
 
 // A conn is an accepted connection whose writes may take as long as they make
@@ -28,7 +33,19 @@ func (l *listener) Accept() (net.Conn, error) {
 type conn struct {
 	Stream
 	server   *Server
-	requests int // see CountRequest
+	first    []byte // what was read before, and comes first
+	requests int    // see CountRequest
+}
+
+func (c *conn) Read(b []byte) (int, error) {
+	if len(c.first) == 0 {
+		return c.Stream.Read(b)
+	}
+	n := copy(b, c.first)
+	if c.first = c.first[n:]; len(c.first) == 0 {
+		c.first = nil // let go of it
+	}
+	return n, nil
 }
 
 func (c *conn) extend() {

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"net"
 	"net/http"
+	"sync/atomic"
 	"time"
 )
 
@@ -34,14 +35,15 @@ func Upgrade(w http.ResponseWriter, a Answer) (s Stream, first []byte, err error
 	if err != nil {
 		return nil, nil, fmt.Errorf("upgrade: %w", err)
 	}
-	s = nc.(*conn).Stream
+	c := nc.(*conn)
+	s = c.Stream
 	if n := rw.Reader.Buffered(); n > 0 {
 		b, _ := rw.Reader.Peek(n)
 		first = append(first, b...)
 	}
-	head := appendAnswer(nil, a, time.Now())
+	first = append(first, c.first...)
 	s.SetDeadline(time.Now().Add(answerTimeout))
-	if _, err := s.Write(head); err != nil {
+	if _, err := s.Write(a.Append(nil, time.Now())); err != nil {
 		s.Close()
 		return nil, nil, fmt.Errorf("upgrade: %w", err)
 	}
@@ -50,8 +52,8 @@ func Upgrade(w http.ResponseWriter, a Answer) (s Stream, first []byte, err error
 	return s, first, nil
 }
 
-// appendAnswer appends the 101 to b, its fields in lighttpd's order.
-func appendAnswer(b []byte, a Answer, now time.Time) []byte {
+// Append appends the 101 to b, its fields in lighttpd's order.
+func (a *Answer) Append(b []byte, now time.Time) []byte {
 	field := func(name, value string) {
 		if value != "" {
 			b = append(b, name...)
@@ -65,7 +67,25 @@ func appendAnswer(b []byte, a Answer, now time.Time) []byte {
 	field("Sec-WebSocket-Accept", a.Accept)
 	field("Sec-WebSocket-Protocol", a.Subprotocol)
 	field("Connection", "upgrade")
-	field("Date", now.UTC().Format(http.TimeFormat))
+	field("Date", date(now))
 	field("Server", a.Server)
 	return append(b, "\r\n"...)
+}
+
+// dated is a second and how it is written.
+type dated struct {
+	second int64
+	text   string
+}
+
+var lastDate atomic.Pointer[dated]
+
+// date returns now for a Date field (RFC 9110 section 5.6.7).
+func date(now time.Time) string {
+	if d := lastDate.Load(); d != nil && d.second == now.Unix() {
+		return d.text
+	}
+	d := &dated{now.Unix(), now.UTC().Format(http.TimeFormat)}
+	lastDate.Store(d)
+	return d.text
 }
