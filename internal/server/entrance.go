@@ -3,6 +3,7 @@ package server
 import (
 	"log/slog"
 	"net"
+	"net/http"
 	"net/netip"
 	"time"
 
@@ -66,7 +67,11 @@ func (s *Server) plan(l *config.Listener, from netip.AddrPort, b []byte) *loop.P
 	}
 	log := s.debugLog(set)
 	answer := front.Answer{Accept: accept.Key, Subprotocol: accept.Subprotocol, Server: set.ServerTag}
-	t := &openTunnel{set: set, entry: newEntry(r, client), host: host}
+	t := &openTunnel{set: set, client: client, host: host}
+	if s.accessLogs[set.AccessLog] != nil {
+		t.entry = newEntry(r, client)
+		t.entry.Status = http.StatusSwitchingProtocols
+	}
 	s.tunnels.Add(1)
 	return &loop.Plan{
 		Backend:        loop.Addr{TCP: tcp, Unix: unix},
@@ -74,12 +79,11 @@ func (s *Server) plan(l *config.Listener, from netip.AddrPort, b []byte) *loop.P
 		Answer:         answer.Append(nil, time.Now()),
 		Size:           size,
 		Config:         tunnelConfig(set, accept, trace(log, client)),
-		Opened: func() func(tunnel.Result) {
+		Opened: func() {
 			log.Warn("backend connected", slog.String("client", client), slog.String("backend", host.Address))
 			t.start = time.Now()
-			t.entry.Status = 101
-			return func(res tunnel.Result) { s.endedInLoop(t, res) }
 		},
+		Ended:   func(res tunnel.Result) { s.endedInLoop(t, res) },
 		Dropped: func(error) { s.tunnels.Done() },
 	}
 }

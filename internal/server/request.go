@@ -21,17 +21,7 @@ func (s *Server) handler(l *config.Listener) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		ip, client := clientAddr(r.RemoteAddr)
 		urlPath, pathOK := cleanPath(r.URL)
-		set := s.cfg.Resolve(&config.Request{
-			Path:       urlPath,
-			Query:      r.URL.RawQuery,
-			Host:       r.Host,
-			Scheme:     "http",
-			Method:     r.Method,
-			RemoteAddr: client,
-			RemoteIP:   ip,
-			Listener:   l,
-			Header:     r.Header,
-		})
+		set := s.resolve(l, r, urlPath, ip, client)
 		rec := &recorder{ResponseWriter: w, status: http.StatusOK}
 		entry := newEntry(r, client)
 		if s.answer(rec, r, urlPath, pathOK, set, entry) {
@@ -39,6 +29,21 @@ func (s *Server) handler(l *config.Listener) http.Handler {
 		}
 		entry.Status, entry.Sent = rec.status, rec.sent
 		s.access(set, entry)
+	})
+}
+
+// resolve returns the settings for r.
+func (s *Server) resolve(l *config.Listener, r *http.Request, urlPath string, ip netip.Addr, client string) *config.Settings {
+	return s.cfg.Resolve(&config.Request{
+		Path:       urlPath,
+		Query:      r.URL.RawQuery,
+		Host:       r.Host,
+		Scheme:     "http",
+		Method:     r.Method,
+		RemoteAddr: client,
+		RemoteIP:   ip,
+		Listener:   l,
+		Header:     r.Header,
 	})
 }
 

@@ -51,22 +51,25 @@ func (s *Server) answerTunnel(w http.ResponseWriter, r *http.Request, ext *confi
 		Subprotocol: accept.Subprotocol,
 		Server:      set.ServerTag,
 	})
-	t := &openTunnel{start: time.Now(), set: set, entry: entry, host: host}
+	t := &openTunnel{start: time.Now(), set: set, client: client, entry: entry, host: host}
 	if err != nil {
 		conn.Close()
 		s.ended(t, tunnel.Result{Cause: tunnel.CauseClientError, Err: err})
 		return true
 	}
-	cfg := &tunnel.Config{
+	s.drive(t, tunnelConfig(set, accept, trace(log, client)), peer, conn, first)
+	return true
+}
+
+func tunnelConfig(set *config.Settings, accept handshake.Accept, trace func(bool, ws.Opcode, int)) *tunnel.Config {
+	return &tunnel.Config{
 		Text:             !set.Wstunnel.Binary && accept.Subprotocol != "binary",
 		PingInterval:     set.Wstunnel.PingInterval,
 		IdleTimeout:      set.MaxReadIdle,
 		WriteIdleTimeout: set.MaxWriteIdle,
 		MaxClientBytes:   set.MaxRequestSize,
-		Trace:            trace(log, client),
+		Trace:            trace,
 	}
-	s.drive(t, cfg, peer, conn, first)
-	return true
 }
 
 // drive has a tunnel driven by a loop if both ends are system sockets, and
@@ -82,20 +85,21 @@ func (s *Server) drive(t *openTunnel, cfg *tunnel.Config, client front.Stream, c
 	}
 	err := s.loops.Start(loop.Tunnel{
 		Client: c, Backend: b, First: first, Config: cfg,
-		Ended: func(res tunnel.Result) { s.ended(t, res) },
+		Ended: func(res tunnel.Result) { s.endedInLoop(t, res) },
 	})
 	if err != nil {
-		s.log.Error("tunnel not started", slog.String("client", t.entry.Client), slog.Any("error", err))
+		s.log.Error("tunnel not started", slog.String("client", t.client), slog.Any("error", err))
 		s.ended(t, tunnel.Result{Cause: tunnel.CauseClientError, Err: err})
 	}
 }
 
 // An openTunnel is what the logs need of a tunnel's request.
 type openTunnel struct {
-	start time.Time
-	set   *config.Settings
-	entry *accesslog.Entry
-	host  *backend.Host
+	start  time.Time
+	set    *config.Settings
+	client string
+	entry  *accesslog.Entry // nil: there is no access log
+	host   *backend.Host
 }
 
 // trace returns a logger of frames for wstunnel.debug 4, or nil.
@@ -113,8 +117,17 @@ func trace(log *slog.Logger, client string) func(bool, ws.Opcode, int) {
 	}
 }
 
-// ended logs a tunnel. What an operator must mend is always logged, faults of
-// clients and ordinary ends as wstunnel.debug says.
+// endedInLoop is ended for a loop, which must not wait for a log.
+func (s *Server) endedInLoop(t *openTunnel, res tunnel.Result) {
+	log, level, _, _ := s.verdict(t, res)
+	if t.entry == nil && !log.Enabled(context.Background(), level) {
+		s.tunnels.Done()
+		return
+	}
+	go s.ended(t, res)
+}
+
+// ended logs a tunnel.
 func (s *Server) ended(t *openTunnel, res tunnel.Result) {
 	defer s.tunnels.Done()
 	elapsed := time.Since(t.start)
@@ -122,18 +135,20 @@ func (s *Server) ended(t *openTunnel, res tunnel.Result) {
 	if res.Cause == tunnel.CauseClientClose {
 		code = res.CloseReceived
 	}
-	t.entry.Sent = res.Sent
-	t.entry.Tunnel = &accesslog.Tunnel{
-		Received:  res.Received,
-		CloseCode: int(code),
-		Cause:     res.Cause.String(),
-		Duration:  elapsed,
+	if t.entry != nil {
+		t.entry.Sent = res.Sent
+		t.entry.Tunnel = &accesslog.Tunnel{
+			Received:  res.Received,
+			CloseCode: int(code),
+			Cause:     res.Cause.String(),
+			Duration:  elapsed,
+		}
+		s.access(t.set, t.entry)
 	}
-	s.access(t.set, t.entry)
 
-	log, level, msg := s.debugLog(t.set), slog.LevelInfo, "tunnel closed"
+	log, level, msg, hint := s.verdict(t, res)
 	attrs := []slog.Attr{
-		slog.String("client", t.entry.Client),
+		slog.String("client", t.client),
 		slog.String("backend", t.host.Address),
 		slog.String("cause", res.Cause.String()),
 		slog.Int("close_code", int(code)),
@@ -144,14 +159,24 @@ func (s *Server) ended(t *openTunnel, res tunnel.Result) {
 	if res.Err != nil {
 		attrs = append(attrs, slog.String("error", res.Err.Error()))
 	}
-	switch res.Cause {
-	case tunnel.CauseBackendError:
-		log, level, msg = s.log, slog.LevelError, "backend failed"
-	case tunnel.CauseNotUTF8:
-		log, level, msg = s.log, slog.LevelError, "backend sent bytes that are not UTF-8 in a text tunnel"
-		attrs = append(attrs, slog.String("hint", `set wstunnel.frame-type = "binary"`))
-	case tunnel.CauseProtocolError, tunnel.CauseTooBig:
-		level, msg = slog.LevelError, "client broke the protocol"
+	if hint != "" {
+		attrs = append(attrs, slog.String("hint", hint))
 	}
 	log.LogAttrs(context.Background(), level, msg, attrs...)
+}
+
+// verdict returns what the error log says of a tunnel's end. What an operator
+// must mend is always logged, faults of clients and ordinary ends as
+// wstunnel.debug says.
+func (s *Server) verdict(t *openTunnel, res tunnel.Result) (log *slog.Logger, level slog.Level, msg, hint string) {
+	switch res.Cause {
+	case tunnel.CauseBackendError:
+		return s.log, slog.LevelError, "backend failed", ""
+	case tunnel.CauseNotUTF8:
+		return s.log, slog.LevelError, "backend sent bytes that are not UTF-8 in a text tunnel", `set wstunnel.frame-type = "binary"`
+	case tunnel.CauseProtocolError, tunnel.CauseTooBig:
+		return s.debugLog(t.set), slog.LevelError, "client broke the protocol", ""
+	default:
+		return s.debugLog(t.set), slog.LevelInfo, "tunnel closed", ""
+	}
 }

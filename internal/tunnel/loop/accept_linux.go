@@ -4,6 +4,7 @@ import (
 	"errors"
 	"net/netip"
 	"os"
+	"slices"
 	"sync"
 	"syscall"
 	"time"
@@ -17,15 +18,13 @@ const (
 	maxAccept = 64
 	// acceptPause is how long a listener rests when descriptors or memory lack.
 	acceptPause = 100 * time.Millisecond
-
-	epollExclusive = 1 << 28 // EPOLLEXCLUSIVE: wake one loop, not all
 )
 
 // A listener is a listening socket that a loop accepts from.
 type listener struct {
 	*Entrance
 	fd    int
-	tag   int32
+	place int         // in loop.listeners
 	pause *time.Timer // nil: it does not rest
 }
 
@@ -33,15 +32,19 @@ type listener struct {
 // one.
 type opening struct {
 	*listener
-	peer netip.AddrPort
-	plan *Plan  // nil: the client has sent nothing yet
-	head []byte // what it sent
+	peer    netip.AddrPort
+	plan    *Plan  // nil: the client has sent nothing yet
+	head    []byte // what it sent
+	watched bool   // for what it sends
 }
 
-// Accept has the loops accept what comes in on ln, until stop is called. That
-// waits until no function of e runs any more; who has not been answered by then
-// is cut off. It must be called before the context of Run is done. The socket of
-// ln stays its owner's, who must not accept from it.
+// errClosed is why a tunnel is not opened any more.
+var errClosed = errors.New("the listener is closed")
+
+// Accept has a loop accept what comes in on ln, until stop is called. That waits
+// until no function of e runs any more; who has no tunnel then is cut off. It must
+// be called before the context of Run is done. The socket of ln stays its owner's,
+// who must not accept from it.
 func (g *Group) Accept(ln Conn, e *Entrance) (stop func(), err error) {
 	raw, err := ln.SyscallConn()
 	if err != nil {
@@ -52,27 +55,17 @@ func (g *Group) Accept(ln Conn, e *Entrance) (stop func(), err error) {
 		return nil, err
 	}
 	prepare(fd)
-	var added []*listener // of the loops
-	stop = sync.OnceFunc(func() {
-		for i, lis := range added {
-			g.loops[i].call(func() { g.loops[i].removeListener(lis) })
-		}
-		for _, l := range g.loops { // now that no loop gives one to another any more
-			l.call(func() { l.cutAll(fd) })
-		}
+	lis := &listener{Entrance: e, fd: fd}
+	l := g.loops[g.next.Add(1)%uint32(len(g.loops))]
+	l.call(func() { err = l.addListener(lis) })
+	if err != nil {
 		syscall.Close(fd)
-	})
-	for _, l := range g.loops {
-		lis := &listener{Entrance: e, fd: fd}
-		var err error
-		l.call(func() { err = l.addListener(lis) })
-		if err != nil {
-			stop()
-			return nil, err
-		}
-		added = append(added, lis)
+		return nil, err
 	}
-	return stop, nil
+	return sync.OnceFunc(func() {
+		l.call(func() { l.removeListener(lis) })
+		syscall.Close(fd)
+	}), nil
 }
 
 // call is tell that waits until f has returned.
@@ -83,42 +76,39 @@ func (l *loop) call(f func()) {
 }
 
 func (l *loop) addListener(lis *listener) error {
-	i := 0
-	for i < len(l.listeners) && l.listeners[i] != nil {
-		i++
-	}
-	lis.tag = eventTag - 1 - int32(i)
-	if err := l.watch(lis.fd, syscall.EPOLLIN|epollExclusive, lis.tag, 0); err != nil {
-		return err
-	}
-	if i == len(l.listeners) {
+	lis.place = slices.Index(l.listeners, nil)
+	if lis.place < 0 {
+		lis.place = len(l.listeners)
 		l.listeners = append(l.listeners, nil)
 	}
-	l.listeners[i] = lis
+	if err := l.watchListener(lis); err != nil {
+		return err
+	}
+	l.listeners[lis.place] = lis
 	return nil
 }
 
+func (l *loop) watchListener(lis *listener) error {
+	return l.watch(lis.fd, syscall.EPOLLIN, listenTag-int32(lis.place), 0)
+}
+
+// removeListener forgets lis and cuts off its connections that are not tunnels.
 func (l *loop) removeListener(lis *listener) {
 	if lis.pause != nil {
 		lis.pause.Stop()
 	} else {
 		l.unwatch(lis.fd)
 	}
-	l.listeners[eventTag-1-lis.tag] = nil
-}
-
-// cutAll cuts off the connections of a listener that are not tunnels yet.
-func (l *loop) cutAll(listener int) {
+	l.listeners[lis.place] = nil
 	for i := range l.slots {
-		if d := l.slots[i].driven; d != nil && d.opening != nil && d.opening.listener.fd == listener {
-			l.cut(d, errors.New("the listener is closed"))
+		if d := l.slots[i].driven; d != nil && d.opening != nil && d.opening.listener == lis {
+			l.cut(d)
 		}
 	}
 }
 
 // accept takes the connections that wait at lis, which is nil if the event is
-// older than its removal. A loop that has more tunnels than others gives the
-// connection to them.
+// older than its removal.
 func (l *loop) accept(lis *listener) {
 	if lis == nil || lis.pause != nil {
 		return
@@ -127,24 +117,18 @@ func (l *loop) accept(lis *listener) {
 		fd, peer, errno := l.kernel.accept(lis.fd)
 		switch errno {
 		case 0:
+			l.meet(&driven{
+				opening: &opening{listener: lis, peer: peer},
+				client:  end{fd: fd, writable: true},
+				backend: end{fd: -1},
+			})
 		case syscall.EINTR, syscall.ECONNABORTED:
-			continue
 		case syscall.EAGAIN:
 			return
 		default: // EMFILE, most likely
 			lis.Failed(os.NewSyscallError("accept", errno))
 			l.rest(lis)
 			return
-		}
-		d := &driven{
-			opening: &opening{listener: lis, peer: peer},
-			client:  end{fd: fd, writable: true},
-			backend: end{fd: -1},
-		}
-		if to := l.group.emptiest(l); to == l {
-			l.meet(d)
-		} else {
-			to.tell(func() { to.meet(d) })
 		}
 	}
 }
@@ -154,24 +138,33 @@ func (l *loop) rest(lis *listener) {
 	l.unwatch(lis.fd)
 	lis.pause = time.AfterFunc(acceptPause, func() {
 		l.tell(func() {
-			if i := eventTag - 1 - lis.tag; l.listeners[i] != lis {
+			if l.listeners[lis.place] != lis {
 				return
 			}
 			lis.pause = nil
-			if err := l.watch(lis.fd, syscall.EPOLLIN|epollExclusive, lis.tag, 0); err != nil {
+			if err := l.watchListener(lis); err != nil {
 				lis.Failed(err)
 			}
 		})
 	})
 }
 
-// meet begins to wait for the first bytes of a client.
+// meet begins to open a tunnel for a client that was accepted. Its request is
+// often there already.
 func (l *loop) meet(d *driven) {
 	l.place(d)
-	if err := l.watchEnd(d, &d.client); err != nil || l.stopped {
-		l.cut(d, err)
+	if l.stopped {
+		l.cut(d)
 		return
 	}
+	if l.readRequest(d) {
+		return
+	}
+	if l.watchEnd(d, &d.client) != nil {
+		l.cut(d)
+		return
+	}
+	d.opening.watched = true
 	if d.opening.Timeout > 0 {
 		l.timers.set(d, l.now.Add(d.opening.Timeout))
 	}
@@ -180,81 +173,98 @@ func (l *loop) meet(d *driven) {
 // advance goes on opening d, after an event.
 func (l *loop) advance(d *driven) {
 	switch {
-	case d.opening.plan == nil && d.client.readable:
+	case d.opening.plan == nil:
 		l.readRequest(d)
-	case d.opening.plan != nil && d.backend.writable:
+	case d.backend.writable:
 		l.connected(d)
 	}
 }
 
-// readRequest reads the first bytes of a client.
-func (l *loop) readRequest(d *driven) {
+// readRequest reads the first bytes of a client, and goes on by what they are. It
+// returns false if there are none yet.
+func (l *loop) readRequest(d *driven) bool {
 	o := d.opening
 	n, errno := l.read(d.client.fd, l.scratch[:minRead])
 	switch {
 	case errno == syscall.EAGAIN:
-		d.client.readable = false
-		return
+		return false
 	case errno != 0 || n == 0:
-		l.cut(d, nil)
-		return
+		l.cut(d)
+		return true
 	}
 	d.client.readable = n == minRead || d.client.drain
-	o.head = append([]byte(nil), l.scratch[:n]...)
+	o.head = slices.Clone(l.scratch[:n])
 	if o.plan = o.Request(o.peer, o.head); o.plan == nil {
 		l.handOver(d)
-		return
+		return true
 	}
-	d.backend.fd, errno = l.connect(o.plan.Backend)
-	switch errno {
-	case 0:
-		d.backend.writable = true
-	case syscall.EINPROGRESS:
-	default:
-		l.drop(d, os.NewSyscallError("connect", errno))
-		return
-	}
-	if err := l.watchEnd(d, &d.backend); err != nil {
+	if err := l.connect(d); err != nil {
 		l.drop(d, err)
-		return
 	}
-	l.timers.remove(d)
-	if d.backend.writable {
-		l.connected(d)
-	} else if t := o.plan.ConnectTimeout; t > 0 {
-		l.timers.set(d, l.now.Add(t))
-	}
+	return true
 }
 
-// connected ends the opening of d: its backend is connected, or has failed.
+// connect begins to connect the backend of d's plan.
+func (l *loop) connect(d *driven) error {
+	fd, errno := l.kernel.connect(d.opening.plan.Backend)
+	if errno != 0 && errno != syscall.EINPROGRESS {
+		return os.NewSyscallError("connect", errno)
+	}
+	d.backend.fd = fd
+	if err := l.watchEnd(d, &d.backend); err != nil {
+		return err
+	}
+	if !d.opening.watched {
+		if err := l.watchEnd(d, &d.client); err != nil {
+			return err
+		}
+	}
+	l.timers.remove(d)
+	if errno == 0 {
+		d.backend.writable = true
+		l.connected(d)
+	} else if t := d.opening.plan.ConnectTimeout; t > 0 {
+		l.timers.set(d, l.now.Add(t))
+	}
+	return nil
+}
+
+// connected makes d a tunnel, unless its backend could not be connected.
 func (l *loop) connected(d *driven) {
 	o := d.opening
-	if d.backend.drain { // the event told of an error, too
-		if n, err := syscall.GetsockoptInt(d.backend.fd, syscall.SOL_SOCKET, syscall.SO_ERROR); err != nil || n != 0 {
-			l.drop(d, os.NewSyscallError("connect", syscall.Errno(n)))
+	if d.backend.drain { // an error, perhaps
+		n, err := syscall.GetsockoptInt(d.backend.fd, syscall.SOL_SOCKET, syscall.SO_ERROR)
+		if err == nil && n != 0 {
+			err = syscall.Errno(n)
+		}
+		if err != nil {
+			l.drop(d, os.NewSyscallError("connect", err))
 			return
 		}
 	}
 	l.timers.remove(d)
 	d.opening = nil
-	d.ended = o.plan.Opened()
-	n, errno := l.send(d.client.fd, o.plan.Answer, 0)
-	if errno == 0 && n < len(o.plan.Answer) {
-		errno = syscall.ENOBUFS // a socket that has sent nothing takes more than that
-	}
-	if errno != 0 {
-		d.core = tunnel.New(o.plan.Config, l.now)
+	o.plan.Opened()
+	d.ended = o.plan.Ended
+	d.core = tunnel.New(o.plan.Config, l.now)
+	if n, errno := l.send(d.client.fd, o.plan.Answer, 0); errno != 0 {
 		d.core.ClientFailed(os.NewSyscallError("send", errno), false, l.now)
-		l.finish(d)
-		return
+	} else if n < len(o.plan.Answer) { // an empty socket buffer takes more
+		d.core.ClientFailed(os.NewSyscallError("send", syscall.ENOBUFS), false, l.now)
 	}
-	l.begin(d, o.plan.Config, o.head[o.plan.Size:], nil)
+	if l.stopped {
+		d.core.Stop(l.grace, l.now)
+	}
+	if first := o.head[o.plan.Size:]; len(first) > 0 {
+		l.clientBytes(d, first)
+	}
+	l.step(d)
 }
 
-// late runs when the time is over that d has for its next step.
+// late runs when the time is over that d had for its next step.
 func (l *loop) late(d *driven) {
 	if d.opening.plan == nil {
-		l.cut(d, nil)
+		l.cut(d)
 		return
 	}
 	l.drop(d, os.NewSyscallError("connect", syscall.ETIMEDOUT))
@@ -263,7 +273,6 @@ func (l *loop) late(d *driven) {
 // drop gives up the plan of d because of err.
 func (l *loop) drop(d *driven, err error) {
 	d.opening.plan.Dropped(err)
-	d.opening.plan = nil
 	if d.backend.fd >= 0 {
 		syscall.Close(d.backend.fd)
 	}
@@ -272,15 +281,15 @@ func (l *loop) drop(d *driven, err error) {
 
 // handOver has others answer d's client.
 func (l *loop) handOver(d *driven) {
-	l.unwatch(d.client.fd)
+	l.unwatch(d.client.fd) // the socket may live on under another descriptor
 	l.leave(d)
 	d.opening.HandOver(d.client.fd, d.opening.head)
 }
 
-// cut closes what there is of d.
-func (l *loop) cut(d *driven, err error) {
+// cut closes what there is of d, which is no tunnel.
+func (l *loop) cut(d *driven) {
 	if d.opening.plan != nil {
-		d.opening.plan.Dropped(err)
+		d.opening.plan.Dropped(errClosed)
 	}
 	syscall.Close(d.client.fd)
 	if d.backend.fd >= 0 {

@@ -20,6 +20,9 @@ const (
 	// move of fewer than minMove counts for so many: it takes as long.
 	turn    = 1 << 20
 	minMove = 1 << 10
+	// settleAfter is how many turns a tunnel has in the loop that opened it; one
+	// that needs a whole turn settles at once.
+	settleAfter = 32
 )
 
 // An end is the socket of one side. Readable and writable hold until the kernel
@@ -32,9 +35,11 @@ type end struct {
 	eof      bool // nothing more can be read
 }
 
-// A driven is one running tunnel.
+// A driven is one running tunnel, or the connection of a client that may become
+// one.
 type driven struct {
-	core            *tunnel.Core
+	core            *tunnel.Core // nil: it is being opened
+	opening         *opening     // nil: it is open
 	client, backend end
 	ended           func(tunnel.Result)
 
@@ -47,11 +52,13 @@ type driven struct {
 	in   []byte // what waits for the backend; the core has been told of a write
 	room int    // what to read from the client at once: it grows while the backend keeps up
 
-	uploaded bool // the client was read last: now it is the backend's turn
-	large    bool // the backend's last read was large: the next is spliced
-	noSplice bool // splice does not work from this backend
-	queued   bool // in loop.ready
-	slot     int32
+	uploaded bool  // the client was read last: now it is the backend's turn
+	large    bool  // the backend's last read was large: the next is spliced
+	noSplice bool  // splice does not work from this backend
+	queued   bool  // in loop.ready
+	settled  bool  // in its loop for good
+	steps    uint8 // before it settled
+	slot     int32 // in its loop; negative: none
 
 	// The timer, see wheel.
 	prev, next *driven
@@ -82,6 +89,10 @@ func (d *driven) event(client bool, events uint32) {
 
 // step gives d a turn, and a further one later if it has work left.
 func (l *loop) step(d *driven) {
+	if d.core == nil {
+		l.advance(d)
+		return
+	}
 	left := turn
 	for left > 0 {
 		n, ok := l.move(d)
@@ -93,6 +104,11 @@ func (l *loop) step(d *driven) {
 	if d.core.Done() {
 		l.finish(d)
 		return
+	}
+	if !d.settled && !d.queued {
+		if d.steps++; (left <= 0 || d.steps == settleAfter) && l.settle(d) {
+			return
+		}
 	}
 	if left <= 0 && !d.queued {
 		d.queued = true

@@ -9,6 +9,8 @@ import (
 	"sync/atomic"
 	"syscall"
 	"time"
+
+	"github.com/wstunneld/wstunneld/internal/tunnel"
 )
 
 // A Group is a number of loops among which tunnels are spread.
@@ -23,7 +25,7 @@ func New(n int) (*Group, error) { return newGroup(n, realKernel) }
 func newGroup(n int, k kernel) (*Group, error) {
 	g := &Group{}
 	for range n {
-		l, err := newLoop(k)
+		l, err := newLoop(g, k)
 		if err != nil {
 			g.close()
 			return nil, err
@@ -40,7 +42,7 @@ func (g *Group) close() {
 }
 
 // Run drives tunnels until ctx is done and no tunnel is left. Every goroutine
-// that it started, those of Tunnel.Ended included, has ended when it returns.
+// that it started has ended when it returns.
 func (g *Group) Run(ctx context.Context) {
 	defer g.close()
 	var running sync.WaitGroup
@@ -49,7 +51,7 @@ func (g *Group) Run(ctx context.Context) {
 	}
 	<-ctx.Done()
 	for _, l := range g.loops {
-		l.tell(func(in *inbox) { in.quit = true })
+		l.tell(func() { l.quit = true })
 	}
 	running.Wait()
 }
@@ -59,7 +61,7 @@ func (g *Group) Run(ctx context.Context) {
 // nothing.
 func (g *Group) Stop(grace time.Duration) {
 	for _, l := range g.loops {
-		l.tell(func(in *inbox) { in.stop, in.grace = true, grace })
+		l.tell(func() { l.stop(grace) })
 	}
 }
 
@@ -77,25 +79,47 @@ func (g *Group) Start(t Tunnel) error {
 		}
 		return fmt.Errorf("start tunnel: %w", err)
 	}
-	d := &driven{
-		client:  end{fd: client, writable: true},
-		backend: end{fd: backend, writable: true},
-		ended:   t.Ended,
-	}
-	l := g.loops[g.next.Add(1)%uint32(len(g.loops))]
-	l.tell(func(in *inbox) { in.added = append(in.added, arrival{d, t.Config, t.First}) })
+	l := g.emptiest(g.loops[g.next.Add(1)%uint32(len(g.loops))])
+	l.settled.Add(1)
+	l.tell(func() {
+		d := &driven{
+			core:    tunnel.New(t.Config, l.now),
+			client:  end{fd: client, writable: true},
+			backend: end{fd: backend, writable: true},
+			ended:   t.Ended,
+			settled: true,
+		}
+		if len(t.First) > 0 {
+			l.clientBytes(d, t.First)
+		}
+		l.take(d)
+	})
 	return nil
+}
+
+// emptiest returns the loop with the fewest settled tunnels; l if it is one.
+func (g *Group) emptiest(l *loop) *loop {
+	for _, other := range g.loops {
+		if other.settled.Load() < l.settled.Load() {
+			l = other
+		}
+	}
+	return l
 }
 
 // detach returns a descriptor of c's socket that the runtime knows nothing of,
 // and closes c.
 func detach(c Conn) (fd int, err error) {
 	defer c.Close()
-	fd = -1
 	raw, err := c.SyscallConn()
 	if err != nil {
-		return fd, err
+		return -1, err
 	}
+	return dup(raw)
+}
+
+func dup(raw syscall.RawConn) (fd int, err error) {
+	fd = -1
 	var errno syscall.Errno
 	err = raw.Control(func(old uintptr) {
 		var n uintptr

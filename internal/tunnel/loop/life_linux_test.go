@@ -50,7 +50,7 @@ func TestUrgentData(t *testing.T) {
 			r := start(t, g, "tcp4", &tunnel.Config{}, nil)
 			r.bulk(t, tt.before)
 			hold.Store(true)
-			g.loops[0].tell(func(*inbox) {})
+			g.loops[0].tell(func() {})
 			<-held // until all is in the socket
 			r.toClient(t, tt.before)
 			urgent(t, r.backend)
@@ -361,7 +361,7 @@ func TestWakeups(t *testing.T) {
 	n := quiet()
 	const tells = 10
 	for range tells {
-		g.loops[0].tell(func(*inbox) {})
+		g.loops[0].tell(func() {})
 		quiet()
 	}
 	if got := quiet() - n; got != tells {

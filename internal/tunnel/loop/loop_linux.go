@@ -1,8 +1,11 @@
 package loop
 
 import (
+	"errors"
 	"os"
+	"runtime"
 	"sync"
+	"sync/atomic"
 	"syscall"
 	"time"
 
@@ -12,38 +15,26 @@ import (
 // A loop drives its tunnels in one goroutine.
 type loop struct {
 	kernel
+	group *Group
 	epoll int
 
 	mu    sync.Mutex // guards inbox, and event against close
-	inbox inbox
-	event int // the eventfd wakes epoll; negative: the loop is closed
+	inbox []func()   // what others want done, in the loop's goroutine
+	event int        // the eventfd wakes epoll; negative: the loop is closed
 
-	now     time.Time // when the loop woke
-	stopped bool
-	grace   time.Duration
-	slots   []slot
-	free    []int32   // slots without a tunnel
-	open    int       // tunnels
-	ready   []*driven // that have work left; they get one turn in each round
-	timers  wheel
-	scratch []byte
-	pipes   []*pipe // that are empty
-	ending  sync.WaitGroup
-}
-
-// An inbox holds what others want of a loop.
-type inbox struct {
-	added []arrival
-	stop  bool
-	grace time.Duration // of stop
-	quit  bool          // return when no tunnel is left
-}
-
-// An arrival is a new tunnel.
-type arrival struct {
-	*driven
-	cfg   *tunnel.Config
-	first []byte
+	now       time.Time // when the loop woke
+	yielded   time.Time // when the scheduler last heard of it
+	quit      bool      // return when no tunnel is left
+	stopped   bool
+	grace     time.Duration
+	listeners []*listener // by their tags; nil: it is free
+	slots     []slot
+	free      []int32      // slots without a tunnel
+	settled   atomic.Int32 // tunnels that are here or on their way, and will not move
+	ready     []*driven    // that have work left; they get one turn in each round
+	timers    wheel
+	scratch   []byte
+	pipes     []*pipe // that are empty
 }
 
 // A slot is the place of a tunnel. Events carry its number and its generation,
@@ -63,12 +54,19 @@ const (
 
 	epollET = 1 << 31 // syscall's is negative
 
-	// eventTag marks the events of the eventfd.
-	eventTag = -1
+	// The events of the eventfd carry eventTag, those of the listeners listenTag
+	// and less.
+	eventTag  = -1
+	listenTag = -2
+
+	// yieldEvery is how often a busy loop goes through the scheduler. That takes
+	// the place away from a goroutine it has not seen for 10 ms, and looks out for
+	// such with a thread that costs more than many small messages.
+	yieldEvery = 8 * time.Millisecond
 )
 
-func newLoop(k kernel) (*loop, error) {
-	l := &loop{kernel: k, epoll: -1, event: -1, scratch: make([]byte, tunnel.Headroom+maxRead)}
+func newLoop(g *Group, k kernel) (*loop, error) {
+	l := &loop{kernel: k, group: g, epoll: -1, event: -1, scratch: make([]byte, tunnel.Headroom+maxRead)}
 	l.timers.start = time.Now()
 	var err error
 	if l.epoll, err = syscall.EpollCreate1(syscall.EPOLL_CLOEXEC); err != nil {
@@ -107,29 +105,37 @@ func (l *loop) watch(fd int, events uint32, tag int32, generation uint32) error 
 	return os.NewSyscallError("epoll_ctl", syscall.EpollCtl(l.epoll, syscall.EPOLL_CTL_ADD, fd, &ev))
 }
 
-// tell puts something into the inbox and wakes the loop, if it is still open.
-func (l *loop) tell(put func(*inbox)) {
+func (l *loop) unwatch(fd int) { syscall.EpollCtl(l.epoll, syscall.EPOLL_CTL_DEL, fd, nil) }
+
+// tell has f called in the loop's goroutine. If the loop has ended, it never is.
+func (l *loop) tell(f func()) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	put(&l.inbox)
-	if l.event >= 0 {
+	l.inbox = append(l.inbox, f)
+	if l.event >= 0 && len(l.inbox) == 1 {
 		one := [8]byte{1} // in either byte order a number that is not 0
 		syscall.Write(l.event, one[:])
 	}
 }
 
 func (l *loop) run() {
-	defer l.ending.Wait()
 	events := make([]syscall.EpollEvent, maxEvents)
-	quit := false
-	for !quit || l.open > 0 {
+	for !l.quit || l.settled.Load() > 0 || len(l.free) < len(l.slots) {
 		n := l.wait(events)
 		l.now = time.Now()
+		if l.now.Sub(l.yielded) > yieldEvery {
+			runtime.Gosched()
+			l.yielded = l.now
+		}
 		ready := l.ready // had its turn before; new events come first
 		l.ready = nil
 		for _, ev := range events[:n] {
-			if ev.Fd == eventTag {
-				quit = l.collect()
+			switch {
+			case ev.Fd == eventTag:
+				l.collect()
+				continue
+			case ev.Fd <= listenTag:
+				l.accept(l.listeners[listenTag-ev.Fd])
 				continue
 			}
 			s := &l.slots[ev.Fd>>1]
@@ -165,34 +171,35 @@ func (l *loop) wait(events []syscall.EpollEvent) int {
 	return l.poll(l.epoll, events, timeout)
 }
 
-// collect empties the inbox. It reports whether the loop is to return when no
-// tunnel is left.
-func (l *loop) collect() (quit bool) {
+// collect does what the inbox holds.
+func (l *loop) collect() {
 	var buf [8]byte
 	l.read(l.event, buf[:])
 	l.mu.Lock()
-	in := l.inbox
-	l.inbox.added = nil
+	inbox := l.inbox
+	l.inbox = nil
 	l.mu.Unlock()
-	if in.stop && !l.stopped {
-		l.stopped, l.grace = true, in.grace
-		for i := range l.slots {
-			if d := l.slots[i].driven; d != nil {
-				d.core.Stop(l.grace, l.now)
-				l.step(d)
-			}
-		}
+	for _, f := range inbox {
+		f()
 	}
-	for _, a := range in.added {
-		l.begin(a)
-	}
-	return in.quit
 }
 
-// begin gives a tunnel a slot and its first turn.
-func (l *loop) begin(a arrival) {
-	d := a.driven
-	d.core = tunnel.New(a.cfg, l.now)
+// stop ends every tunnel, and those that come later.
+func (l *loop) stop(grace time.Duration) {
+	if l.stopped {
+		return
+	}
+	l.stopped, l.grace = true, grace
+	for i := range l.slots {
+		if d := l.slots[i].driven; d != nil && d.core != nil {
+			d.core.Stop(l.grace, l.now)
+			l.step(d)
+		}
+	}
+}
+
+// place gives d a slot.
+func (l *loop) place(d *driven) {
 	if len(l.free) == 0 {
 		l.free = append(l.free, int32(len(l.slots)))
 		l.slots = append(l.slots, slot{})
@@ -202,40 +209,79 @@ func (l *loop) begin(a arrival) {
 	s := &l.slots[d.slot]
 	s.driven = d
 	s.generation++
-	l.open++
-	for side, e := range []*end{&d.client, &d.backend} {
-		if err := l.watch(e.fd, interest, d.slot<<1|int32(side), s.generation); err != nil {
-			d.core.ClientFailed(err, false, l.now)
-			d.core.BackendFailed(err, l.now)
-		}
+}
+
+// leave gives d's slot back.
+func (l *loop) leave(d *driven) {
+	l.timers.remove(d)
+	l.slots[d.slot].driven = nil
+	l.free = append(l.free, d.slot)
+	d.slot = -1
+}
+
+// watchEnd asks for the events of one of d's sockets.
+func (l *loop) watchEnd(d *driven, e *end) error {
+	tag := d.slot << 1
+	if e == &d.backend {
+		tag |= 1
+	}
+	return l.watch(e.fd, interest, tag, l.slots[d.slot].generation)
+}
+
+// take gives d, a tunnel that settles here, its slot and first turn. It is counted
+// already.
+func (l *loop) take(d *driven) {
+	l.place(d)
+	if err := errors.Join(l.watchEnd(d, &d.client), l.watchEnd(d, &d.backend)); err != nil {
+		d.core.ClientFailed(err, false, l.now)
+		d.core.BackendFailed(err, l.now)
 	}
 	if l.stopped {
 		d.core.Stop(l.grace, l.now)
 	}
-	if len(a.first) > 0 {
-		l.clientBytes(d, a.first)
-	}
 	l.step(d)
+}
+
+// settle moves d to the loop with the fewest settled tunnels. It reports whether
+// that is another.
+//
+// Opening a tunnel is dearer than what most do that end soon, and costs less when
+// one loop does it for all. A tunnel settles when it has shown that it has more to
+// do than that.
+func (l *loop) settle(d *driven) bool {
+	d.settled = true
+	to := l.group.emptiest(l)
+	to.settled.Add(1)
+	if to == l {
+		return false
+	}
+	l.unwatch(d.client.fd)
+	l.unwatch(d.backend.fd)
+	l.leave(d)
+	to.tell(func() { to.take(d) })
+	return true
 }
 
 // finish closes d's sockets and reports its end.
 func (l *loop) finish(d *driven) {
-	l.timers.remove(d)
 	syscall.Close(d.client.fd)
 	syscall.Close(d.backend.fd)
 	if d.pipe != nil {
 		d.pipe.close() // with bytes in it
 	}
-	l.slots[d.slot].driven = nil
-	l.free = append(l.free, d.slot)
-	d.slot = -1
-	l.open--
-	res := d.core.Result()
-	l.ending.Go(func() { d.ended(res) })
+	if d.settled {
+		l.settled.Add(-1)
+	}
+	l.leave(d)
+	d.ended(d.core.Result())
 }
 
 // tick runs when d's timer fires.
 func (l *loop) tick(d *driven) {
+	if d.core == nil {
+		l.late(d)
+		return
+	}
 	d.core.Tick(l.now)
 	l.step(d)
 }
