@@ -13,6 +13,7 @@ import (
 	"io"
 	"os"
 	"runtime"
+	"runtime/debug"
 
 	"github.com/alecthomas/kong"
 
@@ -127,6 +128,11 @@ func (c *cli) serve(stdin io.Reader, stdout, stderr io.Writer) int {
 	}
 	if c.Test > 0 || c.Print {
 		return exitOK
+	}
+	// Tunnels allocate when they open and hardly afterwards: collecting sooner costs
+	// no time that can be measured, and leaves less memory beside theirs.
+	if os.Getenv("GOGC") == "" {
+		debug.SetGCPercent(40)
 	}
 	ignoreReload()
 	signals := catchSignals() // before anybody is told that the server runs
