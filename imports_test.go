@@ -26,6 +26,7 @@ var layout = map[string][]string{
 	"internal/files":             {"ours"},
 	"internal/accesslog":         {"ours"},
 	"internal/logfile":           {"ours"},
+	"internal/urlrule":           {"ours"},
 	"internal/server":            {},
 	"internal/demo":              {"front/...", "tunnel/...", "backend", "net/http"},
 	"internal/wstest":            {"net/http"},
