@@ -64,7 +64,7 @@ func (r Rules) Apply(target string, u *URL, cond []string) (out string, i int) {
 
 // RedirectStatus returns the status of a redirect: code, which is the value of
 // url.redirect-code; if that is not a final status of three digits, 301 for
-// GET, HEAD and HTTP/1.0, which knows no other, and else 308, which keeps the
+// GET, HEAD and HTTP/1.0, which does not know 308, and else 308, which keeps the
 // method.
 func RedirectStatus(code int, method string, http10 bool) int {
 	switch {
