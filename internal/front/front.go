@@ -36,11 +36,12 @@ type Server struct {
 type connKey struct{}
 
 // Run serves ln until ctx is done. Then it accepts no more, and waits for the
-// requests under way until grace is over, or as long as it takes if grace is 0.
+// requests under way until the time that grace then returns is over, or as long as
+// it takes if that is 0.
 // After that it closes their connections, and waits for the handlers to see it.
 // It closes ln, and has ended all it started when it returns, except for the
 // connections that [Upgrade] took. It may be called once.
-func (s *Server) Run(ctx context.Context, ln net.Listener, grace time.Duration) error {
+func (s *Server) Run(ctx context.Context, ln net.Listener, grace func() time.Duration) error {
 	hs := &http.Server{
 		Handler: s.counted(s.Handler),
 		// net/http allows 4096 bytes more than it is told.
@@ -62,8 +63,8 @@ func (s *Server) Run(ctx context.Context, ln net.Listener, grace time.Duration) 
 		defer close(stopped)
 		silent.close()
 		ctx, cancel := context.Background(), func() {}
-		if grace > 0 {
-			ctx, cancel = context.WithTimeout(ctx, grace)
+		if limit := grace(); limit > 0 {
+			ctx, cancel = context.WithTimeout(ctx, limit)
 		}
 		defer cancel()
 		hs.Shutdown(ctx)

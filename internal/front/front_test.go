@@ -36,7 +36,7 @@ func serve(t *testing.T, s *front.Server) (addr string, stop func() error) {
 	}
 	ctx, cancel := context.WithCancel(context.Background())
 	done := make(chan error, 1)
-	go func() { done <- s.Run(ctx, ln, 10*time.Second) }()
+	go func() { done <- s.Run(ctx, ln, func() time.Duration { return 10 * time.Second }) }()
 	stop = func() error {
 		cancel()
 		err := <-done

@@ -10,7 +10,7 @@ import (
 // A Handed is a listener for connections that someone else has accepted, and of
 // which bytes may have been read.
 type Handed struct {
-	net.Listener // tells the address, and is closed too
+	addr net.Addr
 
 	mu     sync.Mutex
 	wake   sync.Cond
@@ -24,9 +24,9 @@ type handed struct {
 	first  []byte
 }
 
-// NewHanded returns a listener in the place of ln, from which nothing is accepted.
-func NewHanded(ln net.Listener) *Handed {
-	h := &Handed{Listener: ln}
+// NewHanded returns a listener that says it listens at addr.
+func NewHanded(addr net.Addr) *Handed {
+	h := &Handed{addr: addr}
 	h.wake.L = &h.mu
 	return h
 }
@@ -83,5 +83,7 @@ func (h *Handed) Close() error {
 	}
 	h.queue, h.closed = nil, true
 	h.wake.Broadcast()
-	return h.Listener.Close()
+	return nil
 }
+
+func (h *Handed) Addr() net.Addr { return h.addr }

@@ -1,6 +1,7 @@
 package stream_test
 
 import (
+	"context"
 	"errors"
 	"flag"
 	"fmt"
@@ -11,6 +12,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/wstunneld/wstunneld/internal/tunnel"
 	"github.com/wstunneld/wstunneld/internal/tunnel/stream"
 	"github.com/wstunneld/wstunneld/internal/tunnel/tunneltest"
 )
@@ -27,8 +29,10 @@ func TestSimulation(t *testing.T) {
 			a, b := newConnPair(size)
 			return a, b
 		},
-		Drive: stream.Run,
-		Unit:  time.Millisecond,
+		Drive: func(ctx context.Context, grace time.Duration, cfg *tunnel.Config, client, backend stream.Conn, first []byte) tunnel.Result {
+			return stream.Run(ctx, func() time.Duration { return grace }, cfg, client, backend, first)
+		},
+		Unit: time.Millisecond,
 	}
 	if *simSeed != 0 {
 		synctest.Test(t, func(t *testing.T) { sim.Run(t, *simSeed) })

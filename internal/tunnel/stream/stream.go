@@ -26,12 +26,12 @@ type Conn interface {
 // what remains of it. The opening handshake has been answered; first holds what
 // the client sent behind it.
 //
-// When ctx is done, the tunnel ends with close code 1001 and has grace to do so,
-// or as long as it takes if grace is 0.
+// When ctx is done, the tunnel ends with close code 1001 and has the time that
+// grace then returns to do so, or as long as it takes if that is 0.
 // Run closes both ends, and every goroutine that it started has ended when it
 // returns. It holds a buffer of 64 KiB per direction; for connections that are
 // system sockets, only while there is something in it.
-func Run(ctx context.Context, grace time.Duration, cfg *tunnel.Config, client, backend Conn, first []byte) tunnel.Result {
+func Run(ctx context.Context, grace func() time.Duration, cfg *tunnel.Config, client, backend Conn, first []byte) tunnel.Result {
 	d := &driver{client: client, backend: backend, core: tunnel.New(cfg, time.Now())}
 	d.changed.L = &d.mu
 	d.timer = time.AfterFunc(time.Hour, d.tick)
@@ -43,7 +43,7 @@ func Run(ctx context.Context, grace time.Duration, cfg *tunnel.Config, client, b
 	stopped := make(chan struct{})
 	stopWatch := context.AfterFunc(ctx, func() {
 		defer close(stopped)
-		d.stop(grace)
+		d.stop(grace())
 	})
 	d.running.Go(d.fromBackend)
 	d.fromClient(first)

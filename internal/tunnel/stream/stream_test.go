@@ -13,6 +13,6 @@ import (
 
 func TestBehaviour(t *testing.T) {
 	tunneltest.Run(t, func(ctx context.Context, grace time.Duration, cfg *tunnel.Config, client, backend net.Conn, first []byte) tunnel.Result {
-		return stream.Run(ctx, grace, cfg, client.(stream.Conn), backend.(stream.Conn), first)
+		return stream.Run(ctx, func() time.Duration { return grace }, cfg, client.(stream.Conn), backend.(stream.Conn), first)
 	})
 }
