@@ -9,6 +9,7 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -96,14 +97,17 @@ func (c *cli) serve(stdin io.Reader, stdout, stderr io.Writer) int {
 		fmt.Fprintf(stderr, "wstunneld: %v\n", err)
 		return exitFailed
 	}
-	cfg, err := config.Load(c.File[0], config.LoadOptions{
-		Stdin:     stdin,
-		Stderr:    stderr,
-		Environ:   os.Environ(),
-		Dir:       dir,
-		PID:       os.Getpid(),
-		ServerTag: serverTag,
-	})
+	load := func() (*config.Config, error) {
+		return config.Load(c.File[0], config.LoadOptions{
+			Stdin:     stdin,
+			Stderr:    stderr,
+			Environ:   os.Environ(),
+			Dir:       dir,
+			PID:       os.Getpid(),
+			ServerTag: serverTag,
+		})
+	}
+	cfg, err := load()
 	for _, w := range cfg.Warnings {
 		fmt.Fprintf(stderr, "warning: %v\n", w)
 	}
@@ -134,7 +138,6 @@ func (c *cli) serve(stdin io.Reader, stdout, stderr io.Writer) int {
 	if os.Getenv("GOGC") == "" {
 		debug.SetGCPercent(40)
 	}
-	ignoreReload()
 	signals := catchSignals() // before anybody is told that the server runs
 	defer signals.stop()
 	s, err := server.New(cfg, server.Options{Stderr: stderr})
@@ -142,7 +145,17 @@ func (c *cli) serve(stdin io.Reader, stdout, stderr io.Writer) int {
 		fmt.Fprintln(stderr, err)
 		return exitFailed
 	}
-	if err := s.Run(signals.watch(s.ReopenLogs)); err != nil {
+	reload := func() (*config.Config, error) {
+		if c.File[0] == "-" {
+			return nil, errors.New("it came from standard input: name a file with -f to load it again")
+		}
+		cfg, err := load()
+		if err == nil {
+			err = cfg.Check()
+		}
+		return cfg, err
+	}
+	if err := s.Run(signals.watch(s.ReopenLogs, func() { s.Reload(reload) })); err != nil {
 		fmt.Fprintf(stderr, "wstunneld: %v\n", err)
 		return exitFailed
 	}
@@ -152,7 +165,7 @@ func (c *cli) serve(stdin io.Reader, stdout, stderr io.Writer) int {
 func (c *cli) demo(stdout, stderr io.Writer) int {
 	signals := catchSignals()
 	defer signals.stop()
-	if err := demo.Run(signals.watch(func() {}), stdout, c.Demo.Listen, serverTag); err != nil {
+	if err := demo.Run(signals.watch(func() {}, func() {}), stdout, c.Demo.Listen, serverTag); err != nil {
 		fmt.Fprintf(stderr, "wstunneld demo: %v\n", err)
 		return exitFailed
 	}

@@ -82,6 +82,7 @@ func TestExitCode(t *testing.T) {
 // A process is a wstunneld that serves.
 type process struct {
 	*exec.Cmd
+	file   string // the configuration
 	addr   string
 	stderr *bufio.Reader
 }
@@ -93,11 +94,8 @@ func serve(t *testing.T, conf string) *process {
 		t.Skip("signals are for Unix systems")
 	}
 	file := filepath.Join(t.TempDir(), "wstunneld.conf")
-	conf = "server.document-root = \"/nonexistent\"\nserver.bind = \"127.0.0.1\"\nserver.port = 0\nserver.modules = (\"mod_wstunnel\")\n" + conf
-	if err := os.WriteFile(file, []byte(conf), 0o600); err != nil {
-		t.Fatal(err)
-	}
-	p := &process{Cmd: exec.Command(os.Args[0], "-D", "-f", file)}
+	p := &process{Cmd: exec.Command(os.Args[0], "-D", "-f", file), file: file}
+	p.configure(t, conf)
 	p.Env = append(os.Environ(), asProgram+"=1")
 	pipe, err := p.StderrPipe()
 	if err != nil {
@@ -110,6 +108,15 @@ func serve(t *testing.T, conf string) *process {
 	p.stderr = bufio.NewReader(pipe)
 	p.addr = p.waitFor(t, `msg=listening address=(\S+)`)
 	return p
+}
+
+// configure writes the configuration file.
+func (p *process) configure(t *testing.T, conf string) {
+	t.Helper()
+	conf = "server.document-root = \"/nonexistent\"\nserver.bind = \"127.0.0.1\"\nserver.port = 0\nserver.modules = (\"mod_wstunnel\")\n" + conf
+	if err := os.WriteFile(p.file, []byte(conf), 0o600); err != nil {
+		t.Fatal(err)
+	}
 }
 
 // waitFor waits for a line on standard error and returns its first group.
@@ -148,12 +155,8 @@ func TestSignals(t *testing.T) {
 			if !strings.Contains(head, "Server: wstunneld/"+version) {
 				t.Errorf("no Server header in %q", head)
 			}
-			// Neither a rotation of logs nor a wish to reload ends a tunnel.
-			p.Process.Signal(syscall.SIGHUP)
+			p.Process.Signal(syscall.SIGHUP) // a rotation of logs does not end a tunnel
 			p.waitFor(t, "logs reopened")
-			for _, s := range ignored {
-				p.Process.Signal(s)
-			}
 			c.Send(wstest.Text("still here"))
 			c.WantData(ws.OpText, "still here")
 			p.Process.Signal(sig)

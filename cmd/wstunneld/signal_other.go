@@ -2,5 +2,7 @@
 
 package main
 
-// ignoreReload has nothing to ignore here: there is no SIGUSR1.
-func ignoreReload() {}
+import "os"
+
+// notifyReload has nothing to notify of: there is no SIGUSR1.
+func notifyReload(chan<- os.Signal) {}

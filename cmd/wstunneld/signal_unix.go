@@ -3,10 +3,10 @@
 package main
 
 import (
+	"os"
 	"os/signal"
 	"syscall"
 )
 
-// ignoreReload keeps SIGUSR1, which makes lighttpd load its configuration again,
-// from ending this process and its tunnels: it does not reload.
-func ignoreReload() { signal.Ignore(syscall.SIGUSR1) }
+// notifyReload has SIGUSR1 sent to c.
+func notifyReload(c chan<- os.Signal) { signal.Notify(c, syscall.SIGUSR1) }

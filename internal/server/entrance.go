@@ -23,10 +23,10 @@ func (s *Server) entrance(ln net.Listener, l *config.Listener, base *config.Sett
 	if s.loops == nil || !ok {
 		return ln, func() {}, nil
 	}
-	handed := front.NewHanded(ln)
+	handed := front.NewHanded(ln.Addr())
 	stop, err = s.loops.Accept(lc, &loop.Entrance{
 		Timeout:  base.MaxReadIdle,
-		Request:  func(client netip.AddrPort, b []byte) *loop.Plan { return s.plan(l, client, b) },
+		Request:  func(client netip.AddrPort, b []byte) *loop.Plan { return s.plan(addressOf(l), client, b) },
 		HandOver: handed.HandOver,
 		Failed: func(err error) {
 			s.log.Error("accepting a connection", slog.String("listener", l.Address), slog.Any("error", err))
@@ -38,9 +38,19 @@ func (s *Server) entrance(ln net.Listener, l *config.Listener, base *config.Sett
 // plan returns how to open the tunnel that the request at the start of b asks
 // for. It returns nil if b is not plainly such a request, or if the answer is
 // another: handler finds it.
-func (s *Server) plan(l *config.Listener, from netip.AddrPort, b []byte) *loop.Plan {
-	r, size := front.ParseUpgrade(b, s.cfg.Server.MaxRequestFieldSize)
-	if r == nil || !handshake.IsUpgrade(r) {
+func (s *Server) plan(at address, from netip.AddrPort, b []byte) *loop.Plan {
+	g := s.acquire()
+	p := g.plan(s, at, from, b)
+	if p == nil {
+		s.release(g)
+	}
+	return p
+}
+
+func (g *generation) plan(s *Server, at address, from netip.AddrPort, b []byte) *loop.Plan {
+	l := g.listeners[at]
+	r, size := front.ParseUpgrade(b, g.cfg.Server.MaxRequestFieldSize)
+	if l == nil || r == nil || !handshake.IsUpgrade(r) {
 		return nil
 	}
 	var client string
@@ -51,7 +61,7 @@ func (s *Server) plan(l *config.Listener, from netip.AddrPort, b []byte) *loop.P
 	if !ok {
 		return nil
 	}
-	set := s.resolve(l, r, urlPath, from.Addr(), client)
+	set := g.resolve(l, r, urlPath, from.Addr(), client)
 	ext := set.Wstunnel.Match(urlPath)
 	if !set.ProtocolHTTP11 || ext == nil {
 		return nil
@@ -60,15 +70,15 @@ func (s *Server) plan(l *config.Listener, from netip.AddrPort, b []byte) *loop.P
 	if err != nil {
 		return nil
 	}
-	host := s.exts[ext].Hosts[0]
+	host := g.exts[ext].Hosts[0]
 	tcp, unix, ok := host.Direct()
 	if !ok {
 		return nil
 	}
-	log := s.debugLog(set)
+	log := g.debugLog(set)
 	answer := front.Answer{Accept: accept.Key, Subprotocol: accept.Subprotocol, Server: set.ServerTag}
-	t := &openTunnel{set: set, client: client, host: host}
-	if s.accessLogs[set.AccessLog] != nil {
+	t := &openTunnel{g: g, set: set, client: client, host: host}
+	if g.accessLogs[set.AccessLog] != nil {
 		t.entry = newEntry(r, client)
 		t.entry.Status = http.StatusSwitchingProtocols
 	}
@@ -84,6 +94,6 @@ func (s *Server) plan(l *config.Listener, from netip.AddrPort, b []byte) *loop.P
 			t.start = time.Now()
 		},
 		Ended:   func(res tunnel.Result) { s.endedInLoop(t, res) },
-		Dropped: func(error) { s.tunnels.Done() },
+		Dropped: func(error) { s.forget(t) },
 	}
 }

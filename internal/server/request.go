@@ -17,24 +17,33 @@ import (
 )
 
 // handler answers the requests of one listener.
-func (s *Server) handler(l *config.Listener) http.Handler {
+func (s *Server) handler(at address) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		g := s.acquire()
+		l := g.listeners[at]
+		if l == nil { // closed by a reload
+			w.Header().Set("Connection", "close")
+			w.WriteHeader(http.StatusServiceUnavailable)
+			s.release(g)
+			return
+		}
 		ip, client := clientAddr(r.RemoteAddr)
 		urlPath, pathOK := cleanPath(r.URL)
-		set := s.resolve(l, r, urlPath, ip, client)
+		set := g.resolve(l, r, urlPath, ip, client)
 		rec := &recorder{ResponseWriter: w, status: http.StatusOK}
 		entry := newEntry(r, client)
-		if s.answer(rec, r, urlPath, pathOK, set, entry) {
-			return // a tunnel logs itself, when it ends
+		if s.answer(g, rec, r, urlPath, pathOK, set, entry) {
+			return // a tunnel logs itself, and releases g, when it ends
 		}
 		entry.Status, entry.Sent = rec.status, rec.sent
-		s.access(set, entry)
+		g.access(set, entry)
+		s.release(g)
 	})
 }
 
 // resolve returns the settings for r.
-func (s *Server) resolve(l *config.Listener, r *http.Request, urlPath string, ip netip.Addr, client string) *config.Settings {
-	return s.cfg.Resolve(&config.Request{
+func (g *generation) resolve(l *config.Listener, r *http.Request, urlPath string, ip netip.Addr, client string) *config.Settings {
+	return g.cfg.Resolve(&config.Request{
 		Path:       urlPath,
 		Query:      r.URL.RawQuery,
 		Host:       r.Host,
@@ -48,8 +57,8 @@ func (s *Server) resolve(l *config.Listener, r *http.Request, urlPath string, ip
 }
 
 // answer answers r. It reports whether the request has become a tunnel, which
-// then keeps entry.
-func (s *Server) answer(w http.ResponseWriter, r *http.Request, urlPath string, pathOK bool, set *config.Settings, entry *accesslog.Entry) bool {
+// then keeps g and entry.
+func (s *Server) answer(g *generation, w http.ResponseWriter, r *http.Request, urlPath string, pathOK bool, set *config.Settings, entry *accesslog.Entry) bool {
 	if set.ServerTag != "" {
 		w.Header().Set("Server", set.ServerTag)
 	}
@@ -76,13 +85,13 @@ func (s *Server) answer(w http.ResponseWriter, r *http.Request, urlPath string, 
 	}
 	if set.ProtocolHTTP11 && handshake.IsUpgrade(r) {
 		if e := set.Wstunnel.Match(urlPath); e != nil {
-			return s.answerTunnel(w, r, e, set, entry)
+			return s.answerTunnel(g, w, r, e, set, entry)
 		}
 	}
 	files.Serve(w, r, urlPath, &files.Options{
 		Root:          set.DocumentRoot,
 		Index:         set.IndexFiles,
-		Types:         s.types[set.MimeAssign],
+		Types:         g.types[set.MimeAssign],
 		Ranges:        set.RangeRequests,
 		FollowSymlink: set.FollowSymlink,
 		ETagInode:     set.ETagUseInode,

@@ -1,5 +1,6 @@
 // Package server wires a configuration to a running program: listeners, the
-// answer to each request, tunnels, logs, and their orderly end.
+// answer to each request, tunnels, logs, the change to another configuration, and
+// the orderly end of it all.
 //
 // What a request's settings are, package config finds; what goes over the wire
 // is done by packages front, handshake, tunnel and files. This package decides
@@ -15,16 +16,12 @@ import (
 	"net"
 	"os"
 	"runtime"
+	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
-	"golang.org/x/sync/errgroup"
-
-	"github.com/wstunneld/wstunneld/internal/backend"
 	"github.com/wstunneld/wstunneld/internal/config"
-	"github.com/wstunneld/wstunneld/internal/files"
-	"github.com/wstunneld/wstunneld/internal/front"
-	"github.com/wstunneld/wstunneld/internal/logfile"
 	"github.com/wstunneld/wstunneld/internal/tunnel/loop"
 )
 
@@ -33,85 +30,53 @@ type Options struct {
 	Stderr io.Writer // the error log if server.errorlog is not set
 }
 
-// A Server is a configuration at work.
+// A Server is a configuration at work, and what is left of those before it.
 type Server struct {
-	cfg       *config.Config
-	log       *slog.Logger
-	debugLogs [maxDebug + 1]*slog.Logger // by wstunnel.debug
+	log    *slog.Logger // to the error log of the current generation
+	stderr io.Writer
 
-	errorLog   *logfile.File            // nil: stderr
-	accessLogs map[string]*logfile.File // by accesslog.filename
-	listeners  []net.Listener           // of cfg.Listeners, in their order
-
-	exts  map[*config.Ext]*backend.Ext
-	types map[*config.MimeAssign]*files.Types
-
-	tunnels sync.WaitGroup
 	loops   *loop.Group     // for tunnels between system sockets; nil: not on this system
+	started chan struct{}   // closed when Run has set what follows
 	ctx     context.Context // of Run, for dials and the other tunnels
+	fail    context.CancelCauseFunc
+	running sync.WaitGroup // what serve started
+	tunnels sync.WaitGroup
+
+	current atomic.Pointer[generation]
+
+	change  sync.Mutex          // guards changes of current, and sockets
+	sockets map[address]*socket // of current
+
+	mu  sync.Mutex               // guards old, and users of each generation
+	old map[*generation]struct{} // with requests or tunnels left
 }
 
 // New opens the logs and listeners of cfg and writes the pid file. If it fails,
 // nothing is left open; the error is one of each thing that failed, with the
 // place in the configuration where it has one.
 func New(cfg *config.Config, o Options) (*Server, error) {
-	s := &Server{
-		cfg:        cfg,
-		accessLogs: make(map[string]*logfile.File),
-		exts:       make(map[*config.Ext]*backend.Ext),
-		types:      make(map[*config.MimeAssign]*files.Types),
-	}
-	for _, e := range cfg.Exts {
-		s.exts[e] = newExt(e)
-	}
-	for _, m := range cfg.MimeAssigns {
-		s.types[m] = newTypes(m)
-	}
-	err := errors.Join(s.openLogs(o.Stderr), s.listen())
-	if err == nil {
-		err = s.writePID() // last: until here another server may be running by the same file
+	s := &Server{stderr: o.Stderr, old: make(map[*generation]struct{}), started: make(chan struct{})}
+	s.log = slog.New(currentLog{s: s})
+	sockets, errSockets := s.listen(cfg)
+	g, err := newGeneration(cfg, o.Stderr)
+	if err = errors.Join(err, errSockets); err == nil {
+		err = writePID(cfg) // last: until here another server may be running by the same file
 	}
 	if err != nil {
-		s.closeAll()
+		closeNew(sockets)
+		g.close()
 		return nil, err
 	}
+	s.sockets = sockets
+	s.current.Store(g)
 	for _, addr := range s.Addrs() {
 		s.log.Info("listening", slog.String("address", addr.String()))
 	}
 	return s, nil
 }
 
-func newExt(e *config.Ext) *backend.Ext {
-	ext := &backend.Ext{}
-	for _, h := range e.Hosts {
-		ext.Hosts = append(ext.Hosts, &backend.Host{Network: h.Network, Address: h.Address, ConnectTimeout: h.ConnectTimeout})
-	}
-	return ext
-}
-
-func newTypes(m *config.MimeAssign) *files.Types {
-	pairs := make([][2]string, len(m.Pairs))
-	for i, p := range m.Pairs {
-		pairs[i] = [2]string{p.Key, p.Value}
-	}
-	return files.NewTypes(pairs)
-}
-
-func (s *Server) listen() error {
-	var errs []error
-	for _, l := range s.cfg.Listeners {
-		ln, err := front.Listen(context.Background(), l.Network, l.Address, l.SocketPerms)
-		if err != nil {
-			errs = append(errs, fmt.Errorf("%v: %w: is another server running on it, and may this user bind it?", l.Pos, err))
-			continue
-		}
-		s.listeners = append(s.listeners, ln)
-	}
-	return errors.Join(errs...)
-}
-
-func (s *Server) writePID() error {
-	f := s.cfg.Server.PidFile
+func writePID(cfg *config.Config) error {
+	f := cfg.Server.PidFile
 	if f.Name == "" {
 		return nil
 	}
@@ -122,8 +87,8 @@ func (s *Server) writePID() error {
 }
 
 // removePID removes the pid file if it is ours.
-func (s *Server) removePID() {
-	name := s.cfg.Server.PidFile.Name
+func removePID(cfg *config.Config) {
+	name := cfg.Server.PidFile.Name
 	if name == "" {
 		return
 	}
@@ -135,86 +100,92 @@ func (s *Server) removePID() {
 // Addrs returns the addresses of the listeners, in the order of
 // [config.Config.Listeners].
 func (s *Server) Addrs() []net.Addr {
-	addrs := make([]net.Addr, len(s.listeners))
-	for i, ln := range s.listeners {
-		addrs[i] = ln.Addr()
+	s.change.Lock()
+	defer s.change.Unlock()
+	var addrs []net.Addr
+	for _, l := range s.current.Load().cfg.Listeners {
+		addrs = append(addrs, s.sockets[addressOf(l)].ln.Addr())
 	}
 	return addrs
 }
 
+// ErrTerminate is the cause of a context whose server has but a second to end.
+var ErrTerminate = errors.New("terminate")
+
+// flushTime is what ErrTerminate leaves.
+const flushTime = time.Second
+
 // Run serves until ctx is done, then drains: it accepts no more, each tunnel
 // sends close code 1001 (going away), and everything has
-// server.graceful-shutdown-timeout to end, or all the time it takes if that is 0.
-// The pid file is removed as the drain begins. When Run returns, every goroutine it
+// server.graceful-shutdown-timeout to end, or all the time it takes if that is 0;
+// but only a second if the cause of ctx is [ErrTerminate]. The pid file is removed as the drain begins. When Run returns, every goroutine it
 // started has ended and all that New opened is closed. A clean shutdown returns
 // nil, anything else the first failure. Run may be called once.
 func (s *Server) Run(ctx context.Context) error {
-	defer s.closeAll()
-	g, ctx := errgroup.WithContext(ctx)
-	s.ctx = ctx
-	grace := s.cfg.Server.GracefulShutdownTimeout
-	endLoops, err := s.runLoops(grace)
+	ctx, s.fail = context.WithCancelCause(ctx)
+	defer s.fail(nil)
+	endLoops, err := s.runLoops(ctx)
 	if err != nil {
+		s.fail(err)
+	}
+	s.change.Lock()
+	s.ctx = ctx
+	close(s.started)
+	g := s.current.Load()
+	for _, l := range g.cfg.Listeners {
+		s.serve(s.sockets[addressOf(l)], g, l)
+	}
+	s.change.Unlock()
+
+	<-ctx.Done()
+	s.change.Lock() // from now on, Reload refuses
+	g = s.current.Load()
+	removePID(g.cfg)
+	if s.loops != nil {
+		s.loops.Stop(s.grace())
+	}
+	for _, sock := range s.sockets {
+		sock.close()
+	}
+	s.change.Unlock()
+	s.running.Wait()
+	s.tunnels.Wait()
+	endLoops()
+	s.log.Info("server stopped")
+	g.close()
+	if err := context.Cause(ctx); !errors.Is(err, context.Canceled) && !errors.Is(err, ErrTerminate) {
 		return err
 	}
-	defer endLoops()
-	g.Go(func() error {
-		<-ctx.Done()
-		s.removePID()
-		return nil
-	})
-	for i, ln := range s.listeners {
-		l := s.cfg.Listeners[i]
-		base := s.cfg.Resolve(&config.Request{Listener: l})
-		ln, stop, err := s.entrance(ln, l, base)
-		if err != nil {
-			g.Go(func() error { return err })
-			break
-		}
-		g.Go(func() error {
-			<-ctx.Done()
-			stop()
-			return nil
-		})
-		fs := &front.Server{
-			Handler:        s.handler(l),
-			Log:            s.log,
-			Refused:        s.refused(base),
-			MaxHeaderBytes: s.cfg.Server.MaxRequestFieldSize,
-			ReadTimeout:    base.MaxReadIdle,
-			WriteIdle:      base.MaxWriteIdle,
-			KeepAliveIdle:  base.MaxKeepAliveIdle,
-		}
-		g.Go(func() error { return fs.Run(ctx, ln, grace) })
-	}
-	err = g.Wait()
-	s.tunnels.Wait()
-	s.log.Info("server stopped")
-	return err
+	return nil
 }
 
-// runLoops starts s.loops, which stop their tunnels when s.ctx is done. When all
-// tunnels have ended, call end.
-func (s *Server) runLoops(grace time.Duration) (end func(), err error) {
+// grace returns how long what is under way has to end when the server stops or a
+// listener is closed; 0: no limit.
+func (s *Server) grace() time.Duration {
+	d := s.current.Load().cfg.Server.GracefulShutdownTimeout
+	if errors.Is(context.Cause(s.ctx), ErrTerminate) && (d == 0 || d > flushTime) {
+		return flushTime
+	}
+	return d
+}
+
+// runLoops starts s.loops. When all tunnels have ended, call end.
+func (s *Server) runLoops(ctx context.Context) (end func(), err error) {
 	procs := runtime.GOMAXPROCS(0)
 	s.loops, err = loop.New(procs)
 	if errors.Is(err, errors.ErrUnsupported) {
 		return func() {}, nil
 	}
 	if err != nil {
-		return nil, err
+		return func() {}, err
 	}
 	// A loop that waits for events keeps its place in the scheduler as long as
 	// another place is free; if none is, a thread of the runtime stays awake to
 	// take places away, which costs up to a fourth of the time of small messages.
 	runtime.GOMAXPROCS(procs + 1)
-	running, quit := context.WithCancel(context.WithoutCancel(s.ctx))
+	running, quit := context.WithCancel(context.WithoutCancel(ctx))
 	var wg sync.WaitGroup
 	wg.Go(func() { s.loops.Run(running) })
-	wg.Go(func() {
-		<-s.ctx.Done()
-		s.loops.Stop(grace)
-	})
 	return func() {
 		quit()
 		wg.Wait()
@@ -222,15 +193,115 @@ func (s *Server) runLoops(grace time.Duration) (end func(), err error) {
 	}, nil
 }
 
-// closeAll closes what New opened.
-func (s *Server) closeAll() {
-	for _, ln := range s.listeners {
-		ln.Close()
+// Reload puts the configuration that load returns in the place of the one at
+// work. New requests are answered by it at once. Listeners that it has no more are
+// closed, and their requests have server.graceful-shutdown-timeout to end; open
+// tunnels go on as they began. If it cannot be loaded or put to work, nothing
+// changes. The error log tells of either. It waits for Run to begin.
+func (s *Server) Reload(load func() (*config.Config, error)) {
+	<-s.started
+	s.change.Lock()
+	defer s.change.Unlock()
+	if s.ctx.Err() != nil {
+		return // it stops
 	}
-	for _, l := range s.accessLogs {
-		l.Close()
+	cfg, err := load()
+	if cfg != nil {
+		for _, w := range cfg.Warnings {
+			s.log.Warn("configuration", slog.String("warning", w.Error()))
+		}
 	}
-	if s.errorLog != nil {
-		s.errorLog.Close()
+	if err == nil {
+		err = s.replace(cfg)
 	}
+	if err == nil {
+		s.log.Info("configuration loaded")
+		return
+	}
+	s.log.Error("configuration not loaded: the one before stays at work")
+	for line := range strings.Lines(err.Error()) {
+		s.log.Error("configuration", slog.String("error", strings.TrimSuffix(line, "\n")))
+	}
+}
+
+// replace puts cfg to work. The caller holds s.change.
+func (s *Server) replace(cfg *config.Config) error {
+	sockets, errSockets := s.listen(cfg)
+	g, err := newGeneration(cfg, s.stderr)
+	if err = errors.Join(err, errSockets); err != nil {
+		closeNew(sockets)
+		g.close()
+		return err
+	}
+	before := s.current.Load()
+	if before.cfg.Server.PidFile.Name != cfg.Server.PidFile.Name {
+		if err := writePID(cfg); err != nil {
+			s.log.Error("writing the pid file", slog.Any("error", err))
+		}
+		removePID(before.cfg)
+	}
+	s.mu.Lock()
+	s.current.Store(g)
+	s.retire(before)
+	s.mu.Unlock()
+	for a, sock := range s.sockets {
+		if sockets[a] != sock {
+			sock.close()
+			s.log.Info("listener closed", slog.String("address", a.String()))
+		}
+	}
+	s.sockets = sockets
+	for _, l := range cfg.Listeners {
+		sock := sockets[addressOf(l)]
+		if sock.stop == nil {
+			s.log.Info("listening", slog.String("address", sock.ln.Addr().String()))
+		}
+		s.serve(sock, g, l)
+	}
+	return nil
+}
+
+// ReopenLogs opens the log files again, after they were rotated.
+func (s *Server) ReopenLogs() {
+	s.mu.Lock()
+	err := s.current.Load().reopen()
+	for g := range s.old {
+		err = errors.Join(err, g.reopen())
+	}
+	s.mu.Unlock()
+	if err != nil {
+		s.log.Error("reopening logs", slog.Any("error", err))
+		return
+	}
+	s.log.Info("logs reopened")
+}
+
+// acquire returns the current generation, which stays open until it is released.
+func (s *Server) acquire() *generation {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	g := s.current.Load()
+	g.users++
+	return g
+}
+
+// release is told that a request or tunnel has ended.
+func (s *Server) release(g *generation) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	g.users--
+	if _, ok := s.old[g]; ok {
+		s.retire(g)
+	}
+}
+
+// retire closes g, which is not current, when nobody uses it any more. The caller
+// holds s.mu.
+func (s *Server) retire(g *generation) {
+	if g.users > 0 {
+		s.old[g] = struct{}{}
+		return
+	}
+	delete(s.old, g)
+	g.close()
 }

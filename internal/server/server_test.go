@@ -31,6 +31,7 @@ type site struct {
 	addr    string // of the first listener
 	dir     string // holds root/ and access.log
 	stderr  *syncBuffer
+	srv     *server.Server
 	stop    func()     // begins the shutdown
 	stopped chan error // what Run returned
 }
@@ -48,6 +49,7 @@ func start(t *testing.T, conf string) *site {
 	if err != nil {
 		t.Fatal(err)
 	}
+	s.srv = srv
 	s.addr = srv.Addrs()[0].String()
 	ctx, cancel := context.WithCancel(context.Background())
 	s.stop = cancel

@@ -21,9 +21,9 @@ import (
 // answerTunnel answers a request for a WebSocket at ext: with a tunnel, or with
 // an error page. The backend is connected first, so that its failure is an HTTP
 // status. It reports whether there is a tunnel, which then goes on without r and
-// keeps entry.
-func (s *Server) answerTunnel(w http.ResponseWriter, r *http.Request, ext *config.Ext, set *config.Settings, entry *accesslog.Entry) bool {
-	log, client := s.debugLog(set), entry.Client
+// keeps g and entry.
+func (s *Server) answerTunnel(g *generation, w http.ResponseWriter, r *http.Request, ext *config.Ext, set *config.Settings, entry *accesslog.Entry) bool {
+	log, client := g.debugLog(set), entry.Client
 	accept, err := handshake.Check(r.Header, set.Wstunnel.Origins)
 	if err != nil {
 		log.Error("handshake refused", slog.String("client", client), slog.String("path", r.URL.Path), slog.Any("error", err))
@@ -37,9 +37,9 @@ func (s *Server) answerTunnel(w http.ResponseWriter, r *http.Request, ext *confi
 	}
 	// The request's own context ends when the client half-closes, which it may do
 	// behind its request and some frames.
-	conn, host, err := s.exts[ext].Connect(s.ctx)
+	conn, host, err := g.exts[ext].Connect(s.ctx)
 	if err != nil {
-		s.log.Error("backend unreachable", slog.String("client", client), slog.String("ext", ext.Key), slog.Any("error", err))
+		g.log.Error("backend unreachable", slog.String("client", client), slog.String("ext", ext.Key), slog.Any("error", err))
 		errorPage(w, r, set, http.StatusServiceUnavailable)
 		return false
 	}
@@ -51,7 +51,7 @@ func (s *Server) answerTunnel(w http.ResponseWriter, r *http.Request, ext *confi
 		Subprotocol: accept.Subprotocol,
 		Server:      set.ServerTag,
 	})
-	t := &openTunnel{start: time.Now(), set: set, client: client, entry: entry, host: host}
+	t := &openTunnel{start: time.Now(), g: g, set: set, client: client, entry: entry, host: host}
 	if err != nil {
 		conn.Close()
 		s.ended(t, tunnel.Result{Cause: tunnel.CauseClientError, Err: err})
@@ -79,7 +79,7 @@ func (s *Server) drive(t *openTunnel, cfg *tunnel.Config, client front.Stream, c
 	b, backendOK := conn.(loop.Conn)
 	if s.loops == nil || !clientOK || !backendOK {
 		go func() {
-			s.ended(t, stream.Run(s.ctx, s.cfg.Server.GracefulShutdownTimeout, cfg, client, conn, first))
+			s.ended(t, stream.Run(s.ctx, s.grace, cfg, client, conn, first))
 		}()
 		return
 	}
@@ -88,7 +88,7 @@ func (s *Server) drive(t *openTunnel, cfg *tunnel.Config, client front.Stream, c
 		Ended: func(res tunnel.Result) { s.endedInLoop(t, res) },
 	})
 	if err != nil {
-		s.log.Error("tunnel not started", slog.String("client", t.client), slog.Any("error", err))
+		t.g.log.Error("tunnel not started", slog.String("client", t.client), slog.Any("error", err))
 		s.ended(t, tunnel.Result{Cause: tunnel.CauseClientError, Err: err})
 	}
 }
@@ -96,6 +96,7 @@ func (s *Server) drive(t *openTunnel, cfg *tunnel.Config, client front.Stream, c
 // An openTunnel is what the logs need of a tunnel's request.
 type openTunnel struct {
 	start  time.Time
+	g      *generation
 	set    *config.Settings
 	client string
 	entry  *accesslog.Entry // nil: there is no access log
@@ -119,9 +120,9 @@ func trace(log *slog.Logger, client string) func(bool, ws.Opcode, int) {
 
 // endedInLoop is ended for a loop, which must not wait for a log.
 func (s *Server) endedInLoop(t *openTunnel, res tunnel.Result) {
-	log, level, _, _ := s.verdict(t, res)
+	log, level, _, _ := t.verdict(res)
 	if t.entry == nil && !log.Enabled(context.Background(), level) {
-		s.tunnels.Done()
+		s.forget(t)
 		return
 	}
 	go s.ended(t, res)
@@ -129,7 +130,7 @@ func (s *Server) endedInLoop(t *openTunnel, res tunnel.Result) {
 
 // ended logs a tunnel.
 func (s *Server) ended(t *openTunnel, res tunnel.Result) {
-	defer s.tunnels.Done()
+	defer s.forget(t)
 	elapsed := time.Since(t.start)
 	code := res.CloseSent
 	if res.Cause == tunnel.CauseClientClose {
@@ -143,10 +144,10 @@ func (s *Server) ended(t *openTunnel, res tunnel.Result) {
 			Cause:     res.Cause.String(),
 			Duration:  elapsed,
 		}
-		s.access(t.set, t.entry)
+		t.g.access(t.set, t.entry)
 	}
 
-	log, level, msg, hint := s.verdict(t, res)
+	log, level, msg, hint := t.verdict(res)
 	attrs := []slog.Attr{
 		slog.String("client", t.client),
 		slog.String("backend", t.host.Address),
@@ -165,18 +166,24 @@ func (s *Server) ended(t *openTunnel, res tunnel.Result) {
 	log.LogAttrs(context.Background(), level, msg, attrs...)
 }
 
+// forget is the last that is done for a tunnel.
+func (s *Server) forget(t *openTunnel) {
+	s.release(t.g)
+	s.tunnels.Done()
+}
+
 // verdict returns what the error log says of a tunnel's end. What an operator
 // must mend is always logged, faults of clients and ordinary ends as
 // wstunnel.debug says.
-func (s *Server) verdict(t *openTunnel, res tunnel.Result) (log *slog.Logger, level slog.Level, msg, hint string) {
+func (t *openTunnel) verdict(res tunnel.Result) (log *slog.Logger, level slog.Level, msg, hint string) {
 	switch res.Cause {
 	case tunnel.CauseBackendError:
-		return s.log, slog.LevelError, "backend failed", ""
+		return t.g.log, slog.LevelError, "backend failed", ""
 	case tunnel.CauseNotUTF8:
-		return s.log, slog.LevelError, "backend sent bytes that are not UTF-8 in a text tunnel", `set wstunnel.frame-type = "binary"`
+		return t.g.log, slog.LevelError, "backend sent bytes that are not UTF-8 in a text tunnel", `set wstunnel.frame-type = "binary"`
 	case tunnel.CauseProtocolError, tunnel.CauseTooBig:
-		return s.debugLog(t.set), slog.LevelError, "client broke the protocol", ""
+		return t.g.debugLog(t.set), slog.LevelError, "client broke the protocol", ""
 	default:
-		return s.debugLog(t.set), slog.LevelInfo, "tunnel closed", ""
+		return t.g.debugLog(t.set), slog.LevelInfo, "tunnel closed", ""
 	}
 }
