@@ -27,6 +27,7 @@ var layout = map[string][]string{
 	"internal/accesslog":         {"ours"},
 	"internal/logfile":           {"ours"},
 	"internal/urlrule":           {"ours"},
+	"internal/forwarded":         {"ours"},
 	"internal/urlpath":           {"ours", "net", "net/http"},
 	"internal/server":            {},
 	"internal/demo":              {"front/...", "tunnel/...", "backend", "net/http"},
