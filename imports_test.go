@@ -29,6 +29,7 @@ var layout = map[string][]string{
 	"internal/urlrule":           {"ours"},
 	"internal/forwarded":         {"ours"},
 	"internal/urlpath":           {"ours", "net", "net/http"},
+	"internal/proxyproto":        {"ours", "net/http"},
 	"internal/server":            {},
 	"internal/demo":              {"front/...", "tunnel/...", "backend", "net/http"},
 	"internal/wstest":            {"net/http"},
@@ -51,9 +52,10 @@ var importers = map[string][]string{
 	"bench/internal/procfs":      {"bench/run"},
 	"bench/internal/report":      {"bench/run"},
 
-	"github.com/alecthomas/kong":    {"cmd/wstunneld"},
-	"github.com/dlclark/regexp2/v2": {"internal/config"},
-	"golang.org/x/sync/errgroup":    {"internal/server", "bench/run"},
+	"github.com/alecthomas/kong":     {"cmd/wstunneld"},
+	"github.com/dlclark/regexp2/v2":  {"internal/config"},
+	"github.com/pires/go-proxyproto": {"internal/proxyproto"},
+	"golang.org/x/sync/errgroup":     {"internal/server", "bench/run"},
 }
 
 func TestImports(t *testing.T) {
