@@ -114,7 +114,7 @@ func normalize(target string, o *Options) (string, error) {
 	if !hasQuery {
 		return p, nil
 	}
-	if len(target) == len(p)+len("?")+len(query) && strings.HasPrefix(target, p) && strings.HasSuffix(target, query) {
+	if rest, ok := strings.CutPrefix(target, p); ok && strings.HasPrefix(rest, "?") && rest[1:] == query {
 		return target, nil // without an allocation
 	}
 	return p + "?" + query, nil
