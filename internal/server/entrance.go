@@ -7,6 +7,7 @@ import (
 	"net/netip"
 	"time"
 
+	"github.com/wstunneld/wstunneld/internal/accesslog"
 	"github.com/wstunneld/wstunneld/internal/config"
 	"github.com/wstunneld/wstunneld/internal/front"
 	"github.com/wstunneld/wstunneld/internal/handshake"
@@ -81,6 +82,7 @@ func (g *generation) plan(s *Server, at address, from netip.AddrPort, b []byte) 
 	if g.accessLogs[set.AccessLog] != nil {
 		t.entry = newEntry(r, client)
 		t.entry.Status = http.StatusSwitchingProtocols
+		accesslog.Default.Keep(t.entry)
 	}
 	s.tunnels.Add(1)
 	return &loop.Plan{

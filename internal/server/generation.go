@@ -132,7 +132,7 @@ func (g *generation) access(set *config.Settings, e *accesslog.Entry) {
 		return
 	}
 	e.End = time.Now()
-	if _, err := l.Write(accesslog.Append(nil, e)); err != nil {
+	if _, err := l.Write(accesslog.Default.Append(nil, e, accesslog.EscapeDefault)); err != nil {
 		g.log.Error("writing the access log", slog.Any("error", err))
 	}
 }

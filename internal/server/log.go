@@ -32,8 +32,7 @@ func newEntry(r *http.Request, client string) *accesslog.Entry {
 		Client:    client,
 		Authority: r.Host,
 		Request:   r.Method + " " + r.RequestURI + " " + r.Proto,
-		Referer:   r.Referer(),
-		UserAgent: r.UserAgent(),
+		Header:    r.Header,
 	}
 }
 

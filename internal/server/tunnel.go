@@ -51,6 +51,7 @@ func (s *Server) answerTunnel(g *generation, w http.ResponseWriter, r *http.Requ
 		Subprotocol: accept.Subprotocol,
 		Server:      set.ServerTag,
 	})
+	accesslog.Default.Keep(entry)
 	t := &openTunnel{start: time.Now(), g: g, set: set, client: client, entry: entry, host: host}
 	if err != nil {
 		conn.Close()
