@@ -1,15 +1,15 @@
 // Package files answers HTTP requests with the files below a document root, as
-// lighttpd's mod_staticfile and mod_indexfile do.
+// lighttpd's mod_staticfile, mod_indexfile, mod_alias and mod_dirlisting do.
 //
 // Files are opened through [os.Root]: neither a path nor a symbolic link leads
-// outside of the document root. Bodies are written by [http.ServeContent] from
-// an [*os.File], so that net/http can use sendfile. The package decodes and
-// normalises no path (its caller does), lists no directory, compresses nothing
-// and knows nothing of the configuration.
+// outside of the document root or of an alias's target. Bodies are written by
+// [http.ServeContent] from an [*os.File], so that net/http can use sendfile. The
+// package decodes and normalises no path (its caller does), compresses nothing
+// and knows nothing of the configuration. The page of a listing is in package
+// dirlist, the times of caches are in package expire.
 package files
 
 import (
-	"cmp"
 	"encoding/binary"
 	"errors"
 	"fmt"
@@ -19,10 +19,14 @@ import (
 	"net/http"
 	"net/url"
 	"os"
-	"path/filepath"
+	"slices"
 	"strings"
 	"syscall"
+	"time"
 	"unicode/utf8"
+
+	"github.com/wstunneld/wstunneld/internal/dirlist"
+	"github.com/wstunneld/wstunneld/internal/expire"
 )
 
 // Options says which files are served, and how.
@@ -31,14 +35,40 @@ type Options struct {
 	// each directory the right to read is needed, not only to search.
 	Root string
 
+	// Aliases take paths out of the document root. The first whose prefix
+	// matches counts, also if there is no such file below its target.
+	Aliases []Alias
+
 	Index []string // names tried in order for a directory; "/name" is relative to Root
 	Types *Types   // nil: the built-in table
 
+	// Lowercase turns A to Z in paths to lower case before they are looked up,
+	// and lets the case of alias prefixes not count. Root, the targets of
+	// aliases and Index stay as they are.
+	Lowercase bool
+
+	// ExcludeExtensions forbids to read files whose names in the file system end
+	// with one of these.
+	ExcludeExtensions []string
+
+	PathInfo PathInfo // what is answered to a path that goes on after a file
+
+	// RedirectBase is put before the path in the Location of a directory without
+	// a final slash, as "https://host"; "" leaves it relative.
+	RedirectBase string
+
+	// DirListing lists directories without an index file for GET and HEAD; nil:
+	// they are forbidden.
+	DirListing *dirlist.Options
+
+	Expire expire.Rules // how long caches may keep files and listings
+
 	Ranges bool // answer Range requests
 
-	// FollowSymlink serves what symbolic links below Root lead to, if that is
-	// below Root too. If false, a path with such a link is forbidden. Links in
-	// Root itself are always followed.
+	// FollowSymlink serves what symbolic links below Root, or below the target of
+	// an alias, lead to, if that is below it too. If false, a path with such a
+	// link is forbidden. Links in Root and targets themselves are always
+	// followed.
 	FollowSymlink bool
 
 	// What the ETag is made from. If all are false, there is none. Where the
@@ -51,18 +81,30 @@ type Options struct {
 	Error func(w http.ResponseWriter, r *http.Request, status int)
 }
 
+// PathInfo says what is answered to a path that goes on after the name of a
+// file, as /file/more and /file/ do.
+type PathInfo int
+
+const (
+	PathInfoForbidden PathInfo = iota // 403
+	PathInfoMissing                   // 404
+	PathInfoIgnored                   // the file
+)
+
 const allow = "OPTIONS, GET, HEAD, POST"
 
-// Serve answers r with the file that path names below o.Root. Path is decoded,
-// normalised and starts with a slash; r.URL gives the query alone.
+// Serve answers r with the file that path names by o. Path is decoded,
+// normalised and starts with a slash; of r.URL the query alone is used.
 //
 // The statuses beside 200, 206 and 304:
 //
-//   - 301 for a directory without a final slash; Location has no host
+//   - 301 for a directory without a final slash
 //   - 400 for a path with control bytes or that is not UTF-8
-//   - 403 for a directory without an index file, a path that goes on after a
-//     file, what may not be read, and what is neither file nor directory
-//   - 404 for what does not exist or is outside of o.Root
+//   - 403 for a directory that has no index file and is not listed, a path that
+//     goes on after a file, an excluded extension, what may not be read, what is
+//     neither file nor directory, and "." or ".." right behind the prefix of an
+//     alias that has no final slash while its target has one
+//   - 404 for what does not exist or is outside of o.Root or the alias's target
 //   - 405 for CONNECT, 501 for methods other than OPTIONS, GET, HEAD and POST
 //   - 412 and 416 as RFC 9110 has them
 //   - 503 if there are no file descriptors left
@@ -76,25 +118,38 @@ func Serve(w http.ResponseWriter, r *http.Request, path string, o *Options) {
 		o.fail(w, r, http.StatusBadRequest)
 		return
 	}
-	root, err := os.OpenRoot(o.Root)
-	if err != nil {
+	if err := o.serve(w, r, path); err != nil {
 		o.fail(w, r, status(err))
-		return
 	}
-	defer root.Close()
-	t := tree{root, o.FollowSymlink}
+}
 
-	name, fi, err := t.stat(path)
+// serve is Serve for a valid path. If there is an error, nothing is written yet.
+func (o *Options) serve(w http.ResponseWriter, r *http.Request, path string) error {
+	top, rest, err := o.resolve(path)
 	if err != nil {
-		o.fail(w, r, status(err))
-		return
+		return err
 	}
-	slash := strings.HasSuffix(path, "/")
-	if fi.IsDir() && !slash {
+	t, rest, err := openTree(top, rest, o.FollowSymlink)
+	if err != nil {
+		return err
+	}
+	defer t.Close()
+	name, fi, err := t.stat(rest)
+	pathInfo := errors.Is(err, syscall.ENOTDIR) || err == nil && !fi.IsDir() && strings.HasSuffix(rest, "/")
+	if pathInfo {
+		if o.PathInfo == PathInfoMissing {
+			return fs.ErrNotExist
+		}
+		rest, name, fi, err = t.beforePathInfo(rest)
+	}
+	if err != nil {
+		return err
+	}
+	if fi.IsDir() && !strings.HasSuffix(path, "/") {
 		u := url.URL{Path: path + "/", RawQuery: r.URL.RawQuery}
-		w.Header().Set("Location", u.String())
+		w.Header().Set("Location", o.RedirectBase+u.String())
 		w.WriteHeader(http.StatusMovedPermanently)
-		return
+		return nil
 	}
 
 	// The method counts for what exists only, as in lighttpd: OPTIONS or PUT
@@ -104,31 +159,64 @@ func Serve(w http.ResponseWriter, r *http.Request, path string, o *Options) {
 	case http.MethodOptions:
 		w.Header().Set("Allow", allow)
 		w.WriteHeader(http.StatusOK)
-		return
+		return nil
 	default:
 		o.fail(w, r, http.StatusNotImplemented)
-		return
+		return nil
 	}
 
+	if pathInfo && o.PathInfo == PathInfoForbidden {
+		return fs.ErrPermission
+	}
 	if fi.IsDir() {
-		path, name, fi, err = t.index(path, o.Index)
-	} else if slash {
-		err = syscall.ENOTDIR
+		return o.serveDir(w, r, path, t, rest, name, fi)
 	}
-	if err == nil && !fi.Mode().IsRegular() {
-		err = fs.ErrPermission
+	return o.serveFile(w, r, path, t, rest, name, fi)
+}
+
+// serveDir answers r, a request for path, with the directory name of t, which is
+// rest as a path.
+func (o *Options) serveDir(w http.ResponseWriter, r *http.Request, path string, t tree, rest, name string, fi fs.FileInfo) error {
+	dir := strings.TrimSuffix(rest, "/") + "/"
+	for _, n := range o.Index {
+		in, file := t, dir+n
+		if strings.HasPrefix(n, "/") {
+			root, err := os.OpenRoot(o.Root)
+			if err != nil {
+				continue
+			}
+			defer root.Close()
+			in, file = tree{root, t.follow}, n
+		}
+		name, fi, err := in.stat(file)
+		if err == nil {
+			return o.serveFile(w, r, path, in, file, name, fi)
+		}
+		if status(err) != http.StatusNotFound {
+			return err
+		}
 	}
-	if err != nil {
-		o.fail(w, r, status(err))
-		return
+	if o.DirListing == nil || r.Method == http.MethodPost {
+		return fs.ErrPermission
+	}
+	return o.list(w, r, path, t, dir, name, fi)
+}
+
+// serveFile answers r, a request for path, with the file name of t, which is
+// rest as a path.
+func (o *Options) serveFile(w http.ResponseWriter, r *http.Request, path string, t tree, rest, name string, fi fs.FileInfo) error {
+	full := strings.TrimSuffix(t.Name(), "/") + rest
+	excluded := func(ext string) bool { return strings.HasSuffix(full, ext) }
+	if !fi.Mode().IsRegular() || slices.ContainsFunc(o.ExcludeExtensions, excluded) {
+		return fs.ErrPermission
 	}
 	f, fi, err := t.open(name)
 	if err != nil {
-		o.fail(w, r, status(err))
-		return
+		return err
 	}
 	defer f.Close()
-	o.send(w, r, path, f, fi)
+	o.send(w, r, path, full, f, fi)
+	return nil
 }
 
 // validPath reports whether path is one that a normaliser could have made.
@@ -137,10 +225,11 @@ func validPath(path string) bool {
 	return strings.HasPrefix(path, "/") && utf8.ValidString(path) && !strings.ContainsFunc(path, control)
 }
 
-// send answers r with the open file f; path decides its type.
-func (o *Options) send(w http.ResponseWriter, r *http.Request, path string, f *os.File, fi fs.FileInfo) {
-	h := w.Header()
-	h.Set("Content-Type", o.Types.Lookup(path)) // set: ServeContent does not sniff
+// send answers r, a request for path, with the open file f. Its full name
+// decides its type.
+func (o *Options) send(w http.ResponseWriter, r *http.Request, path, full string, f *os.File, fi fs.FileInfo) {
+	h, typ := w.Header(), o.Types.Lookup(full)
+	h.Set("Content-Type", typ) // set: ServeContent does not sniff
 	if tag := o.etag(fi); tag != "" {
 		h.Set("ETag", tag)
 	}
@@ -149,7 +238,12 @@ func (o *Options) send(w http.ResponseWriter, r *http.Request, path string, f *o
 		req = r.Clone(r.Context())
 		req.Header.Del("Range")
 	}
-	cw := &contentWriter{ResponseWriter: w, acceptRanges: o.Ranges && r.Method != http.MethodPost}
+	cw := &contentWriter{ResponseWriter: w, succeed: func() {
+		if !o.Ranges || r.Method == http.MethodPost {
+			h.Del("Accept-Ranges")
+		}
+		o.Expire.Set(h, r, path, typ, fi.ModTime(), time.Now())
+	}}
 	http.ServeContent(cw, req, "", fi.ModTime(), f)
 	if cw.failed != 0 {
 		for _, k := range []string{"Content-Type", "ETag", "Last-Modified"} {
@@ -220,109 +314,12 @@ func status(err error) int {
 	return http.StatusNotFound
 }
 
-// A tree is what a document root holds.
-type tree struct {
-	*os.Root
-	follow bool // symbolic links
-}
-
-// stat describes what path leads to, and gives the name to open it by.
-func (t tree) stat(path string) (name string, fi fs.FileInfo, err error) {
-	path = strings.TrimSuffix(path[1:], "/")
-	// Localize refuses "..", empty elements and, on Windows, device names,
-	// streams and backslashes.
-	name, err = filepath.Localize(cmp.Or(path, "."))
-	if err != nil {
-		return "", nil, err
-	}
-	fi, err = t.Stat(name)
-	switch {
-	case errors.Is(err, fs.ErrNotExist):
-	case !t.follow:
-		// A link made between this check and open can be followed, but not
-		// out of the root.
-		if t.hasLink(name) {
-			return "", nil, fs.ErrPermission
-		}
-	case err != nil:
-		// For os.Root every absolute link leads out, also one back to the root.
-		// If that is what it was, Stat takes the name without links.
-		if target, linkErr := t.evalLinks(name); linkErr == nil {
-			name = target
-			fi, err = t.Stat(name)
-		}
-	}
-	return name, fi, err
-}
-
-// hasLink reports whether an element of name is a symbolic link.
-func (t tree) hasLink(name string) bool {
-	for ; name != "."; name = filepath.Dir(name) {
-		if fi, err := t.Lstat(name); err == nil && fi.Mode()&fs.ModeSymlink != 0 {
-			return true
-		}
-	}
-	return false
-}
-
-// evalLinks follows the links of name by the rules of the system and gives what
-// they lead to as a name relative to the root, which may begin with "..".
-func (t tree) evalLinks(name string) (string, error) {
-	root, err := filepath.Abs(t.Name())
-	if err != nil {
-		return "", err
-	}
-	root, err = filepath.EvalSymlinks(root)
-	if err != nil {
-		return "", err
-	}
-	target, err := filepath.EvalSymlinks(filepath.Join(root, name))
-	if err != nil {
-		return "", err
-	}
-	return filepath.Rel(root, target)
-}
-
-// index finds the first of names that exists in the directory dir, a path with
-// a final slash. If there is none, the error is [fs.ErrPermission].
-func (t tree) index(dir string, names []string) (path, name string, fi fs.FileInfo, err error) {
-	for _, n := range names {
-		path = dir + n
-		if strings.HasPrefix(n, "/") {
-			path = n
-		}
-		name, fi, err = t.stat(path)
-		if err == nil || status(err) != http.StatusNotFound {
-			return path, name, fi, err
-		}
-	}
-	return "", "", nil, fs.ErrPermission
-}
-
-// open opens a regular file. If name is something else by now, the error is
-// [fs.ErrPermission]; open does not wait for the writer of a FIFO.
-func (t tree) open(name string) (*os.File, fs.FileInfo, error) {
-	f, err := t.OpenFile(name, os.O_RDONLY|openNonblock, 0)
-	if err != nil {
-		return nil, nil, err
-	}
-	fi, err := f.Stat()
-	if err == nil && !fi.Mode().IsRegular() {
-		err = fs.ErrPermission
-	}
-	if err != nil {
-		f.Close()
-		return nil, nil, err
-	}
-	return f, fi, nil
-}
-
 // A contentWriter stands between http.ServeContent and the client. It holds
 // back ServeContent's error pages, so that Options.Error can write them.
 type contentWriter struct {
 	http.ResponseWriter
-	acceptRanges bool
-	failed       int // the error status held back, or 0
+	succeed func() // called before another header than an error page's is written
+	failed  int    // the error status held back, or 0
 }
 
 func (w *contentWriter) WriteHeader(status int) {
@@ -330,9 +327,7 @@ func (w *contentWriter) WriteHeader(status int) {
 		w.failed = status
 		return
 	}
-	if !w.acceptRanges {
-		w.Header().Del("Accept-Ranges")
-	}
+	w.succeed()
 	w.ResponseWriter.WriteHeader(status)
 }
 

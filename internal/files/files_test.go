@@ -248,7 +248,8 @@ func TestServe(t *testing.T) {
 		{"GET", "/a.txt/extra", 403, "", ""},
 		{"GET", "/a.txt/", 403, "", ""},
 		{"GET", "/a.txt/.", 404, "", ""},
-		{"PUT", "/a.txt/extra", 403, "", ""},
+		{"PUT", "/a.txt/extra", 501, "", ""},
+		{"OPTIONS", "/a.txt/extra", 200, "", "Allow: " + allow},
 
 		// Paths no normaliser makes.
 		{"GET", "/a%00.txt", 400, "", ""},

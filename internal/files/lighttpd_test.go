@@ -48,8 +48,13 @@ var lighttpdSite = append([][2]string{
 	{"big.txt", string(big[:100_000])},
 }, site...)
 
-// TestLighttpd asks us and lighttpd the same. Where the answers are not the same,
-// the row says why.
+// A lighttpdTest is a request that we and lighttpd are asked. The target begins
+// with the host.
+type lighttpdTest struct {
+	method, target, header string
+	differs                string // why the answers differ, "" if they must not
+}
+
 func TestLighttpd(t *testing.T) {
 	const (
 		normalised = "the caller normalises paths, Serve does not"
@@ -57,10 +62,7 @@ func TestLighttpd(t *testing.T) {
 		coalesced  = "lighttpd joins ranges that are near or overlap"
 		notFirst   = "lighttpd knows its methods before it looks for the file"
 	)
-	tests := []struct {
-		method, target, header string
-		differs                string // why the answers differ, "" if they must not
-	}{
+	tests := []lighttpdTest{
 		{"GET", "few/a.txt", "", ""},
 		{"GET", "few/a.txt?q=1", "", ""},
 		{"GET", "few/%61%2etxt", "", ""},
@@ -115,7 +117,9 @@ func TestLighttpd(t *testing.T) {
 		{"DELETE", "few/idx/", "", ""},
 		{"TRACE", "few/a.txt", "", ""},
 		{"PATCH", "few/a.txt/", "", ""},
-		{"PATCH", "few/a.txt/extra", "", "a path that goes on after a file is forbidden for any method"},
+		{"PATCH", "few/a.txt/extra", "", ""},
+		{"OPTIONS", "few/a.txt/extra", "", ""},
+		{"OPTIONS", "few/a.txt/", "", ""},
 		{"PROPFIND", "few/dir/", "", ""},
 		{"FOO", "few/a.txt", "", ""},
 		{"FOO", "few/missing", "", notFirst},
@@ -241,16 +245,24 @@ func TestLighttpd(t *testing.T) {
 	hosts["linked"].FollowSymlink = false
 	hosts["linked"].Root = linked
 
-	theirs := startLighttpd(t, root, fmt.Sprintf(`
+	compare(t, tests, hosts, root, fmt.Sprintf(`
 		index-file.names = ("index.html", "index.htm")
-		server.stat-cache-engine = "disable" # it caches types over all hosts
-		static-file.disable-pathinfo = "enable" # as always in 1.4.86
 		mimetype.assign = %[1]s
 		$HTTP["host"] == "many" { mimetype.assign = %[2]s }
 		$HTTP["host"] == "root" { index-file.names = ("index.html", "index.htm", "/a.txt") }
 		$HTTP["host"] == "strict" { server.follow-symlink = "disable" server.range-requests = "disable" }
 		$HTTP["host"] == "linked" { server.follow-symlink = "disable" server.document-root = "%[3]s" }
 	`, assign(fewTypes), assign(manyTypes), linked))
+}
+
+// compare asks us and lighttpd the same. The options of hosts are ours, config is
+// lighttpd's.
+func compare(t *testing.T, tests []lighttpdTest, hosts map[string]*files.Options, root, config string) {
+	t.Helper()
+	theirs := startLighttpd(t, root, `
+		server.stat-cache-engine = "disable" # it caches types over all hosts
+		static-file.disable-pathinfo = "enable" # the default of 1.4.86
+	`+config)
 	ours := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		files.Serve(w, r, r.URL.Path, hosts[r.Host])
 	}))
@@ -262,7 +274,13 @@ func TestLighttpd(t *testing.T) {
 		want := ask(t, theirs, tt.method, tt.target, tt.header)
 		switch what := fmt.Sprintf("%s %.40s %s", tt.method, tt.target, tt.header); {
 		case tt.differs == "" && got != want:
-			t.Errorf("%s:\n    we: %.300s\n  they: %.300s", what, got, want)
+			same := 0 // bytes at the start that need not be shown, in whole lines
+			for i := 0; i < min(len(got), len(want)) && got[i] == want[i]; i++ {
+				if got[i] == '\n' {
+					same = i + 1
+				}
+			}
+			t.Errorf("%s:\n    we: %.300s\n  they: %.300s", what, got[same:], want[same:])
 		case tt.differs != "" && got == want:
 			t.Errorf("%s: no difference, although %s", what, tt.differs)
 		}
@@ -308,9 +326,13 @@ func ask(t *testing.T, server, method, target, header string) string {
 	if resp.StatusCode >= 400 {
 		return answer
 	}
-	names := []string{"Content-Type", "Content-Length", "Content-Range", "Accept-Ranges", "Allow"}
-	if resp.StatusCode == http.StatusNotModified {
-		names = nil // lighttpd sends the type with a 304, net/http does not
+	names := []string{"Content-Type", "Content-Length", "Content-Range", "Accept-Ranges", "Allow", "Cache-Control"}
+	switch {
+	case resp.StatusCode == http.StatusNotModified:
+		names = []string{"Cache-Control"} // lighttpd sends the type with a 304, net/http does not
+	case strings.Contains(string(body), "Index of"):
+		return fmt.Sprintf("%s Content-Type=%q Cache-Control=%q\n%s",
+			answer, resp.Header.Get("Content-Type"), resp.Header.Get("Cache-Control"), summary(string(body)))
 	}
 	for _, name := range names {
 		answer += fmt.Sprintf(" %s=%q", name, resp.Header.Get(name))
