@@ -10,6 +10,7 @@ import (
 	"syscall"
 	"testing"
 
+	"github.com/wstunneld/wstunneld/internal/dirlist"
 	"github.com/wstunneld/wstunneld/internal/files"
 )
 
@@ -81,7 +82,10 @@ func TestPermissionDenied(t *testing.T) {
 		{"/dir/missing", http.StatusForbidden},
 		// Lighttpd serves it; os.Root opens each directory for reading.
 		{"/search/file", http.StatusForbidden},
+		{"/search/", http.StatusForbidden},
 	}
+	o := options(root)
+	o.DirListing = &dirlist.Options{}
 	got := make([]int, len(tests))
 	done := make(chan error)
 	go func() {
@@ -94,7 +98,7 @@ func TestPermissionDenied(t *testing.T) {
 			}
 		}
 		for i, tt := range tests {
-			got[i] = serveDirectly(options(root), tt.target)
+			got[i] = serveDirectly(o, tt.target)
 		}
 		done <- nil
 	}()
@@ -141,6 +145,11 @@ func TestDescriptorsClosed(t *testing.T) {
 	before := open()
 	for _, target := range []string{"/a.txt", "/idx/", "/dir", "/dir/", "/missing", "/out.txt", "/abs.txt", "/a.txt/x"} {
 		serveDirectly(o, target)
+	}
+	for _, tt := range descriptorTests {
+		o := options(o.Root)
+		tt.set(o)
+		serveDirectly(o, tt.target)
 	}
 	if after := open(); after != before {
 		t.Errorf("%d descriptors open before the requests, %d after", before, after)
