@@ -235,16 +235,11 @@ func (l *Listing) writeText(b *bufio.Writer, t Text, class string) {
 }
 
 // An escaper is a writer that escapes.
-type escaper struct{ *bufio.Writer }
+type escaper struct{ w *bufio.Writer }
 
-func (w escaper) Write(b []byte) (int, error) {
-	_, err := w.WriteString(escape(string(b)))
+func (e escaper) Write(b []byte) (int, error) {
+	_, err := e.w.WriteString(escape(string(b)))
 	return len(b), err
-}
-
-// ReadFrom hides bufio's, which would not escape.
-func (w escaper) ReadFrom(r io.Reader) (int64, error) {
-	return io.Copy(struct{ io.Writer }{w}, r)
 }
 
 // escape makes a string into text or the value of an attribute of HTML. Control

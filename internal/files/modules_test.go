@@ -233,6 +233,7 @@ func TestDirListing(t *testing.T) {
 		// Texts: beside the files, above them but not above the root, and anywhere.
 		{text("x.txt"), "/dir/", 200, `<pre class="header">x</pre>`, ""},
 		{text("../a.txt"), "/dir/", 200, `<pre class="header">hello</pre>`, ""},
+		{text("../page.HTML"), "/dir/", 200, `<pre class="header">&#x3C;p&#x3E;page</pre>`, ""},
 		{text("../../../a.txt"), "/dir/", 200, `<pre class="header">hello</pre>`, ""},
 		{text("../a.txt"), "/lists/", 200, "<body>\n<h2>", ""},
 		{text("../../secret"), "/dir/", 200, "<body>\n<h2>", ""},
