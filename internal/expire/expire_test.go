@@ -3,6 +3,9 @@ package expire_test
 import (
 	"fmt"
 	"net/http"
+	"os"
+	"os/exec"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -16,50 +19,51 @@ const (
 	day    = 24 * time.Hour
 )
 
-func TestParse(t *testing.T) {
-	tests := []struct {
-		in   string
-		want expire.Time
-		err  string // a part of the error; "" for none
-	}{
-		{"access plus 3 days 2 hours", expire.Time{Plus: 74 * hour}, ""},
-		{"access 3 days", expire.Time{Plus: 3 * day}, ""},
-		{"access 1 day", expire.Time{Plus: day}, ""},
-		{"now plus 1 minutes", expire.Time{Plus: minute}, ""},
-		{"modification plus 1 hour", expire.Time{Modified: true, Plus: hour}, ""},
-		{"access plus 1 weeks 1 month 1 year 1 hour 1 minute 1 second", expire.Time{Plus: 402*day + hour + minute + time.Second}, ""},
-		{"access plus 2 seconds 3 seconds", expire.Time{Plus: 5 * time.Second}, ""},
-		{"access plus 0 seconds", expire.Time{}, ""},
-		{"access +1 days", expire.Time{Plus: day}, ""},
-		{"access -1 days", expire.Time{Plus: -day}, ""},
-		{"access 1 days ", expire.Time{Plus: day}, ""},
-		{" access\t1  days", expire.Time{Plus: day}, ""},
-		{"access 146 years", expire.Time{Plus: 146 * 365 * day}, ""},
+var times = []struct {
+	in   string
+	want expire.Time
+	err  string // a part of the error; "" for none
+}{
+	{"access plus 3 days 2 hours", expire.Time{Plus: 74 * hour}, ""},
+	{"access 3 days", expire.Time{Plus: 3 * day}, ""},
+	{"access 1 day", expire.Time{Plus: day}, ""},
+	{"now plus 1 minutes", expire.Time{Plus: minute}, ""},
+	{"modification plus 1 hour", expire.Time{Modified: true, Plus: hour}, ""},
+	{"access plus 1 weeks 1 month 1 year 1 hour 1 minute 1 second", expire.Time{Plus: 402*day + hour + minute + time.Second}, ""},
+	{"access plus 2 seconds 3 seconds", expire.Time{Plus: 5 * time.Second}, ""},
+	{"access plus 0 seconds", expire.Time{}, ""},
+	{"access +1 days", expire.Time{Plus: day}, ""},
+	{"access -1 days", expire.Time{Plus: -day}, ""},
+	{"access 1 days ", expire.Time{Plus: day}, ""},
+	{" access\t1  days", expire.Time{Plus: day}, ""},
+	{"access 146 years", expire.Time{Plus: 146 * 365 * day}, ""},
 
-		{"", expire.Time{}, "empty time"},
-		{" ", expire.Time{}, "empty time"},
-		{"plus 1 day", expire.Time{}, `begins with "plus"`},
-		{"Access 1 day", expire.Time{}, `begins with "Access"`},
-		{"accessplus 1 day", expire.Time{}, `begins with "accessplus"`},
-		{"access", expire.Time{}, "ends without a number"},
-		{"access plus", expire.Time{}, "ends without a number"},
-		{"access plus plus 1 day", expire.Time{}, `has "plus" where a whole number`},
-		{"access x days", expire.Time{}, `has "x" where a whole number`},
-		{"access 1.5 days", expire.Time{}, `has "1.5" where a whole number`},
-		{"access 0x10 days", expire.Time{}, `has "0x10" where a whole number`},
-		{"access 1days", expire.Time{}, `has "1days" where a whole number`},
-		{"access 1", expire.Time{}, "has no unit after 1"},
-		{"access 1 day 2", expire.Time{}, "has no unit after 2"},
-		{"access 1 fortnight", expire.Time{}, `has the unit "fortnight"`},
-		{"access 1 DAYS", expire.Time{}, `has the unit "DAYS"`},
-		{"access 1 dayss", expire.Time{}, `has the unit "dayss"`},
-		{"access 1 s", expire.Time{}, `has the unit "s"`},
-		{"access 147 years", expire.Time{}, "longer than 146 years"},
-		{"access -147 years", expire.Time{}, "longer than 146 years"},
-		{"access 146 years 1 year", expire.Time{}, "longer than 146 years"},
-		{"access 99999999999999999999 days", expire.Time{}, "longer than 146 years"},
-	}
-	for _, tt := range tests {
+	{"", expire.Time{}, "empty time"},
+	{" ", expire.Time{}, "empty time"},
+	{"plus 1 day", expire.Time{}, `begins with "plus"`},
+	{"Access 1 day", expire.Time{}, `begins with "Access"`},
+	{"accessplus 1 day", expire.Time{}, `begins with "accessplus"`},
+	{"access", expire.Time{}, "ends without a number"},
+	{"access plus", expire.Time{}, "ends without a number"},
+	{"access plus plus 1 day", expire.Time{}, `has "plus" where a whole number`},
+	{"access x days", expire.Time{}, `has "x" where a whole number`},
+	{"access 1.5 days", expire.Time{}, `has "1.5" where a whole number`},
+	{"access 0x10 days", expire.Time{}, `has "0x10" where a whole number`},
+	{"access 1days", expire.Time{}, `has "1days" where a whole number`},
+	{"access 1", expire.Time{}, "has no unit after 1"},
+	{"access 1 day 2", expire.Time{}, "has no unit after 2"},
+	{"access 1 fortnight", expire.Time{}, `has the unit "fortnight"`},
+	{"access 1 DAYS", expire.Time{}, `has the unit "DAYS"`},
+	{"access 1 dayss", expire.Time{}, `has the unit "dayss"`},
+	{"access 1 s", expire.Time{}, `has the unit "s"`},
+	{"access 147 years", expire.Time{}, "longer than 146 years"},
+	{"access -147 years", expire.Time{}, "longer than 146 years"},
+	{"access 146 years 1 year", expire.Time{}, "longer than 146 years"},
+	{"access 99999999999999999999 days", expire.Time{}, "longer than 146 years"},
+}
+
+func TestParse(t *testing.T) {
+	for _, tt := range times {
 		got, err := expire.Parse(tt.in)
 		switch {
 		case tt.err == "" && err != nil:
@@ -68,6 +72,41 @@ func TestParse(t *testing.T) {
 			t.Errorf("Parse(%q): error %v, want one with %q", tt.in, err, tt.err)
 		case got != tt.want:
 			t.Errorf("Parse(%q) = %v, want %v", tt.in, got, tt.want)
+		}
+	}
+}
+
+// Lighttpd takes the same times, but for the differences told here.
+func TestLighttpdTimes(t *testing.T) {
+	bin := "/usr/sbin/lighttpd"
+	if found, err := exec.LookPath("lighttpd"); err == nil {
+		bin = found
+	}
+	if _, err := os.Stat(bin); err != nil {
+		if os.Getenv("CI") == "true" {
+			t.Fatal(err)
+		}
+		t.Skip("lighttpd is not installed: nothing to compare with")
+	}
+	conf := filepath.Join(t.TempDir(), "lighttpd.conf")
+	for _, tt := range times {
+		config := fmt.Sprintf("server.document-root = \"/tmp\"\nserver.modules = (\"mod_expire\")\nexpire.url = (\"\" => \"%s\")\n", tt.in)
+		if err := os.WriteFile(conf, []byte(config), 0o644); err != nil {
+			t.Fatal(err)
+		}
+		out, err := exec.Command(bin, "-tt", "-f", conf).CombinedOutput()
+		they, we := err == nil, tt.err == ""
+		switch tooLong, spaces := strings.Contains(tt.err, "longer than"), strings.ContainsAny(strings.TrimSpace(tt.in), "\t") || strings.Contains(tt.in, "  "); {
+		case tooLong: // lighttpd's numbers overflow in silence
+			if !they {
+				t.Errorf("%q: lighttpd does not take it either: %s", tt.in, out)
+			}
+		case spaces: // lighttpd wants one space each
+			if they {
+				t.Errorf("%q: lighttpd takes it too", tt.in)
+			}
+		case they != we:
+			t.Errorf("%q: accepted by us %v, by lighttpd %v: %s", tt.in, we, they, out)
 		}
 	}
 }

@@ -134,18 +134,18 @@ func (o *Options) serve(w http.ResponseWriter, r *http.Request, path string) err
 		return err
 	}
 	defer t.Close()
-	name, fi, err := t.stat(rest)
-	pathInfo := errors.Is(err, syscall.ENOTDIR) || err == nil && !fi.IsDir() && strings.HasSuffix(rest, "/")
+	p, err := t.stat(rest)
+	pathInfo := errors.Is(err, syscall.ENOTDIR) || err == nil && !p.info.IsDir() && strings.HasSuffix(rest, "/")
 	if pathInfo {
 		if o.PathInfo == PathInfoMissing {
 			return fs.ErrNotExist
 		}
-		rest, name, fi, err = t.beforePathInfo(rest)
+		p, err = t.beforePathInfo(rest)
 	}
 	if err != nil {
 		return err
 	}
-	if fi.IsDir() && !strings.HasSuffix(path, "/") {
+	if p.info.IsDir() && !strings.HasSuffix(path, "/") {
 		u := url.URL{Path: path + "/", RawQuery: r.URL.RawQuery}
 		w.Header().Set("Location", o.RedirectBase+u.String())
 		w.WriteHeader(http.StatusMovedPermanently)
@@ -168,29 +168,27 @@ func (o *Options) serve(w http.ResponseWriter, r *http.Request, path string) err
 	if pathInfo && o.PathInfo == PathInfoForbidden {
 		return fs.ErrPermission
 	}
-	if fi.IsDir() {
-		return o.serveDir(w, r, path, t, rest, name, fi)
+	if p.info.IsDir() {
+		return o.serveDir(w, r, path, p)
 	}
-	return o.serveFile(w, r, path, t, rest, name, fi)
+	return o.serveFile(w, r, path, p)
 }
 
-// serveDir answers r, a request for path, with the directory name of t, which is
-// rest as a path.
-func (o *Options) serveDir(w http.ResponseWriter, r *http.Request, path string, t tree, rest, name string, fi fs.FileInfo) error {
-	dir := strings.TrimSuffix(rest, "/") + "/"
+// serveDir answers r, a request for path, with the directory p.
+func (o *Options) serveDir(w http.ResponseWriter, r *http.Request, path string, p place) error {
 	for _, n := range o.Index {
-		in, file := t, dir+n
+		t, file := p.tree, p.join(n)
 		if strings.HasPrefix(n, "/") {
 			root, err := os.OpenRoot(o.Root)
 			if err != nil {
 				continue
 			}
 			defer root.Close()
-			in, file = tree{root, t.follow}, n
+			t, file = tree{root, o.FollowSymlink}, n
 		}
-		name, fi, err := in.stat(file)
+		index, err := t.stat(file)
 		if err == nil {
-			return o.serveFile(w, r, path, in, file, name, fi)
+			return o.serveFile(w, r, path, index)
 		}
 		if status(err) != http.StatusNotFound {
 			return err
@@ -199,18 +197,17 @@ func (o *Options) serveDir(w http.ResponseWriter, r *http.Request, path string, 
 	if o.DirListing == nil || r.Method == http.MethodPost {
 		return fs.ErrPermission
 	}
-	return o.list(w, r, path, t, dir, name, fi)
+	return o.list(w, r, path, p)
 }
 
-// serveFile answers r, a request for path, with the file name of t, which is
-// rest as a path.
-func (o *Options) serveFile(w http.ResponseWriter, r *http.Request, path string, t tree, rest, name string, fi fs.FileInfo) error {
-	full := strings.TrimSuffix(t.Name(), "/") + rest
+// serveFile answers r, a request for path, with the file p.
+func (o *Options) serveFile(w http.ResponseWriter, r *http.Request, path string, p place) error {
+	full := strings.TrimSuffix(p.Name(), "/") + p.path
 	excluded := func(ext string) bool { return strings.HasSuffix(full, ext) }
-	if !fi.Mode().IsRegular() || slices.ContainsFunc(o.ExcludeExtensions, excluded) {
+	if !p.info.Mode().IsRegular() || slices.ContainsFunc(o.ExcludeExtensions, excluded) {
 		return fs.ErrPermission
 	}
-	f, fi, err := t.open(name)
+	f, fi, err := p.open()
 	if err != nil {
 		return err
 	}

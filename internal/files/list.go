@@ -12,10 +12,9 @@ import (
 	"github.com/wstunneld/wstunneld/internal/dirlist"
 )
 
-// list answers r, a request for urlPath, with a listing of the directory name of
-// t, which is dir as a path with a final slash.
-func (o *Options) list(w http.ResponseWriter, r *http.Request, urlPath string, t tree, dir, name string, fi fs.FileInfo) error {
-	root, err := t.OpenRoot(name)
+// list answers r, a request for urlPath, with a listing of the directory p.
+func (o *Options) list(w http.ResponseWriter, r *http.Request, urlPath string, p place) error {
+	root, err := p.OpenRoot(p.name)
 	if err != nil {
 		return err
 	}
@@ -30,13 +29,14 @@ func (o *Options) list(w http.ResponseWriter, r *http.Request, urlPath string, t
 		ReadDir: f.ReadDir,
 		Stat: func(name string) (fs.FileInfo, error) {
 			fi, err := root.Lstat(name)
-			if err == nil && fi.Mode()&fs.ModeSymlink != 0 {
-				_, fi, err = t.stat(dir + name) // what is not served is not shown
+			if err != nil || fi.Mode()&fs.ModeSymlink == 0 {
+				return fi, err
 			}
-			return fi, err
+			target, err := p.stat(p.join(name)) // what is not served is not shown
+			return target.info, err
 		},
 		Type: o.Types.Lookup,
-		Open: func(name string) (io.ReadCloser, error) { return openText(t, dir, name) },
+		Open: func(name string) (io.ReadCloser, error) { return openText(p, name) },
 	}, o.DirListing)
 	if err != nil {
 		return err
@@ -47,7 +47,7 @@ func (o *Options) list(w http.ResponseWriter, r *http.Request, urlPath string, t
 	if age := o.DirListing.MaxAge; age > 0 {
 		h.Set("Cache-Control", fmt.Sprintf("max-age=%d", age/time.Second))
 	}
-	o.Expire.Set(h, r, urlPath, h.Get("Content-Type"), fi.ModTime(), time.Now())
+	o.Expire.Set(h, r, urlPath, h.Get("Content-Type"), p.info.ModTime(), time.Now())
 	w.WriteHeader(http.StatusOK)
 	if r.Method != http.MethodHead {
 		listing.Write(w) // an error means that the client is gone
@@ -55,11 +55,11 @@ func (o *Options) list(w http.ResponseWriter, r *http.Request, urlPath string, t
 	return nil
 }
 
-// openText opens a text to be shown with the listing of dir, a path in t. A name
-// with a slash in front is one of the file system; others are relative to dir,
-// and with ".." they may lead up to the top of t.
-func openText(t tree, dir, name string) (io.ReadCloser, error) {
-	file := path.Join(dir, name)
+// openText opens a text to be shown with the listing of p. A name with a slash in
+// front is one of the file system; others are relative to p, and with ".." they
+// may lead up to the top of its tree.
+func openText(p place, name string) (io.ReadCloser, error) {
+	t, file := p.tree, path.Clean(p.join(name))
 	if strings.HasPrefix(name, "/") {
 		own, rest, err := openTree(name, "", true)
 		if err != nil {
@@ -68,10 +68,10 @@ func openText(t tree, dir, name string) (io.ReadCloser, error) {
 		defer own.Close()
 		t, file = own, rest
 	}
-	file, _, err := t.stat(file)
+	text, err := t.stat(file)
 	if err != nil {
 		return nil, err
 	}
-	f, _, err := t.open(file)
+	f, _, err := text.open()
 	return f, err
 }

@@ -37,23 +37,30 @@ func openTree(top, rest string, follow bool) (tree, string, error) {
 	return tree{root, follow}, rest, nil
 }
 
-// stat describes what path leads to, and gives the name to open it by.
-func (t tree) stat(path string) (name string, fi fs.FileInfo, err error) {
-	path = strings.TrimSuffix(strings.TrimPrefix(path, "/"), "/")
+// A place is what a path of a tree leads to.
+type place struct {
+	tree
+	path string // with a slash in front, or empty for the top
+	name string // to open it by
+	info fs.FileInfo
+}
+
+// stat describes what path leads to.
+func (t tree) stat(path string) (place, error) {
 	// Localize refuses "..", empty elements and, on Windows, device names,
 	// streams and backslashes.
-	name, err = filepath.Localize(cmp.Or(path, "."))
+	name, err := filepath.Localize(cmp.Or(strings.TrimSuffix(strings.TrimPrefix(path, "/"), "/"), "."))
 	if err != nil {
-		return "", nil, err
+		return place{}, err
 	}
-	fi, err = t.Stat(name)
+	fi, err := t.Stat(name)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
 	case !t.follow:
 		// A link made between this check and open can be followed, but not
 		// out of the root.
 		if t.hasLink(name) {
-			return "", nil, fs.ErrPermission
+			return place{}, fs.ErrPermission
 		}
 	case err != nil:
 		// For os.Root every absolute link leads out, also one back to the root.
@@ -63,21 +70,26 @@ func (t tree) stat(path string) (name string, fi fs.FileInfo, err error) {
 			fi, err = t.Stat(name)
 		}
 	}
-	return name, fi, err
+	return place{t, path, name, fi}, err
 }
 
-// beforePathInfo finds the file of a path that goes on after it. If there is
+// beforePathInfo describes the file of a path that goes on after it. If there is
 // none, the error is [syscall.ENOTDIR] or that of stat.
-func (t tree) beforePathInfo(path string) (file, name string, fi fs.FileInfo, err error) {
+func (t tree) beforePathInfo(path string) (p place, err error) {
 	err = syscall.ENOTDIR
 	for errors.Is(err, syscall.ENOTDIR) {
 		path = path[:strings.LastIndexByte(path, '/')]
-		name, fi, err = t.stat(path)
+		p, err = t.stat(path)
 	}
-	if err == nil && fi.IsDir() { // a link to what is below a file
+	if err == nil && p.info.IsDir() { // a link to what is below a file
 		err = syscall.ENOTDIR
 	}
-	return path, name, fi, err
+	return p, err
+}
+
+// join gives the path of name in the directory p.
+func (p place) join(name string) string {
+	return strings.TrimSuffix(p.path, "/") + "/" + name
 }
 
 // hasLink reports whether an element of name is a symbolic link.
@@ -108,10 +120,10 @@ func (t tree) evalLinks(name string) (string, error) {
 	return filepath.Rel(root, target)
 }
 
-// open opens a regular file. If name is something else by now, the error is
+// open opens a regular file. If p is something else by now, the error is
 // [fs.ErrPermission]; open does not wait for the writer of a FIFO.
-func (t tree) open(name string) (*os.File, fs.FileInfo, error) {
-	f, err := t.OpenFile(name, os.O_RDONLY|openNonblock, 0)
+func (p place) open() (*os.File, fs.FileInfo, error) {
+	f, err := p.OpenFile(p.name, os.O_RDONLY|openNonblock, 0)
 	if err != nil {
 		return nil, nil, err
 	}
