@@ -21,6 +21,7 @@ var layout = map[string][]string{
 	"internal/tunnel/stream":     {"net/http", "config/...", "backend"},
 	"internal/front":             {"tunnel/...", "backend", "config/..."},
 	"internal/config/syntax":     {"ours", "net/..."},
+	"internal/pattern":           {"ours", "net/..."},
 	"internal/config":            {"front/...", "tunnel/...", "backend"},
 	"internal/backend":           {"config/...", "ws", "net/http"},
 	"internal/files":             {"front/...", "tunnel/...", "backend", "config/..."},
@@ -58,6 +59,9 @@ var importers = map[string][]string{
 	"github.com/dlclark/regexp2/v2":  {"internal/config"},
 	"github.com/pires/go-proxyproto": {"internal/proxyproto"},
 	"golang.org/x/sync/errgroup":     {"internal/server", "bench/run"},
+	"github.com/alecthomas/kong":    {"cmd/wstunneld"},
+	"github.com/dlclark/regexp2/v2": {"internal/pattern"},
+	"golang.org/x/sync/errgroup":    {"internal/server", "bench/run"},
 }
 
 func TestImports(t *testing.T) {

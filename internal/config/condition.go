@@ -4,10 +4,12 @@ import (
 	"fmt"
 	"net/netip"
 	"net/textproto"
+	"slices"
 	"strconv"
 	"strings"
 
 	"github.com/wstunneld/wstunneld/internal/config/syntax"
+	"github.com/wstunneld/wstunneld/internal/pattern"
 )
 
 type field int
@@ -66,6 +68,7 @@ type condition struct {
 	name   string // as in $HTTP["url"]
 	field  field
 	header string        // of a headerField
+	slot   int           // of header in view.joined
 	op     syntax.CondOp // as written
 	text   string        // as written
 	pos    syntax.Pos    // of the field
@@ -76,9 +79,9 @@ type condition struct {
 	// lower case.
 	plainOp syntax.CondOp
 	want    string
-	host    host         // want, for a host with == or !=
-	prefix  netip.Prefix // of a remote-ip with == or !=, unless text is a path
-	regex   matcher      // of =~ and !~, unless plainOp is another
+	host    host             // want, for a host with == or !=
+	prefix  netip.Prefix     // of a remote-ip with == or !=, unless text is a path
+	regex   *pattern.Pattern // of =~ and !~
 }
 
 // String returns the condition as -p prints it.
@@ -140,7 +143,7 @@ func (l *loader) block(id condID, cond *condition, parent, prev *context) *conte
 
 // condition checks and compiles the condition s, whose right side is v.
 func (l *loader) condition(s *syntax.Cond, v value) (*condition, bool) {
-	c := &condition{name: fmt.Sprintf("$%s[%q]", s.Field, s.Key), op: s.Op, text: v.text, pos: s.FieldPos, at: v.pos}
+	c := &condition{name: fmt.Sprintf("$%s[%s]", s.Field, literal(s.Key)), op: s.Op, text: v.text, pos: s.FieldPos, at: v.pos}
 	switch {
 	case s.Field == "HTTP":
 		f, ok := httpFields[s.Key]
@@ -163,24 +166,34 @@ func (l *loader) condition(s *syntax.Cond, v value) (*condition, bool) {
 		}
 		return nil, false
 	}
-	return c, l.prepare(c)
+	if c.field == headerField {
+		c.slot = l.slot(c.header)
+	}
+	return c, l.prepare(c, v)
 }
 
-// prepare compiles the right side of c. It reports what is wrong with it.
-func (l *loader) prepare(c *condition) bool {
+// slot returns the number of header among those that conditions look at.
+func (l *loader) slot(header string) int {
+	i := slices.Index(l.headers, header)
+	if i < 0 {
+		i = len(l.headers)
+		l.headers = append(l.headers, header)
+	}
+	return i
+}
+
+// prepare compiles v, the right side of c. It reports what is wrong with it.
+func (l *loader) prepare(c *condition, v value) bool {
 	c.want, c.plainOp = c.text, c.op
 	equality := c.op == syntax.Equal || c.op == syntax.NotEqual
 	switch {
 	case c.op == syntax.Match || c.op == syntax.NotMatch:
-		re, problem := compile(c.text)
-		if problem != "" {
-			l.errorf(c.at, "", "the pattern %s cannot be used: %s", quote(c.text), problem)
+		var ok bool
+		if c.regex, ok = l.pattern(v); !ok {
 			return false
 		}
-		if op, text := simplify(c.text); op != syntax.Match && c.op == syntax.Match {
-			c.plainOp, c.want = op, text
-		} else {
-			c.regex = re
+		if c.op == syntax.Match {
+			c.plainOp, c.want = simplify(c.text)
 		}
 	case c.field == hostField:
 		c.want = fold(c.text)
@@ -218,42 +231,19 @@ func parsePrefix(s string) (p netip.Prefix, problem string) {
 	return netip.PrefixFrom(ip, n), ""
 }
 
-// match reports whether the condition holds for r. h is the host of r if c looks
-// at it, listen the listener that c names if it looks at the socket.
-func (c *condition) match(r *Request, h *host, listen *Listener) bool {
-	switch c.field {
-	case socketField:
-		switch c.op {
-		case syntax.Equal:
-			return r.Listener == listen
-		case syntax.NotEqual:
-			return r.Listener != listen
-		}
-		if r.Listener == nil {
-			return c.compare("")
-		}
-		return c.compare(r.Listener.Address)
-	case urlField:
-		return c.compare(r.Path)
-	case hostField:
-		if c.op == syntax.Equal || c.op == syntax.NotEqual {
-			return h.same(&c.host) == (c.op == syntax.Equal)
-		}
-		return c.compare(h.text)
-	case remoteIPField:
-		if c.prefix.IsValid() {
-			return c.prefix.Contains(r.RemoteIP.Unmap().WithZone("")) == (c.op == syntax.Equal)
-		}
-		return c.compare(r.RemoteAddr)
-	case queryField:
-		return c.compare(r.Query)
-	case methodField:
-		return c.compare(r.Method)
-	case schemeField:
-		return c.compare(r.Scheme)
-	default:
-		return c.compare(headerText(r, c.header))
+// match reports whether the condition holds for v. listen is the listener that c
+// names if it looks at the socket.
+func (c *condition) match(v *view, listen *Listener) bool {
+	equality := c.op == syntax.Equal || c.op == syntax.NotEqual
+	switch {
+	case c.field == socketField && equality:
+		return (v.Listener == listen) == (c.op == syntax.Equal)
+	case c.field == hostField && equality:
+		return v.hostAsked().same(&c.host) == (c.op == syntax.Equal)
+	case c.prefix.IsValid():
+		return c.prefix.Contains(v.addrAsked()) == (c.op == syntax.Equal)
 	}
+	return c.compare(v.text(c))
 }
 
 // compare applies the operator to s, by its bytes.
@@ -268,10 +258,125 @@ func (c *condition) compare(s string) bool {
 	case syntax.Suffix:
 		return strings.HasSuffix(s, c.want)
 	case syntax.Match:
-		return c.regex.MatchString(s)
+		return c.regex.Match(s)
 	default:
-		return !c.regex.MatchString(s)
+		return !c.regex.Match(s)
 	}
+}
+
+// captures returns what %0 to %9 stand for in a replacement inside the block of
+// c: caps[0] is what c matched of r, the others are its groups. Without a match
+// there are none. It evaluates c again.
+func (c *condition) captures(r *Request) []string {
+	v := view{Request: r}
+	switch {
+	case c.regex != nil:
+		caps, _ := c.regex.Captures(v.text(c))
+		return caps
+	case c.prefix.IsValid():
+		if c.prefix.Contains(v.addrAsked()) {
+			return []string{r.RemoteAddr}
+		}
+	case c.field == socketField && c.op == syntax.Equal:
+		return []string{v.text(c)}
+	case c.field == hostField && c.op == syntax.Equal:
+		if v.hostAsked().same(&c.host) {
+			return []string{c.want}
+		}
+	case c.compare(v.text(c)):
+		return []string{c.want}
+	}
+	return nil
+}
+
+// captor returns the condition whose captures %0 to %9 are in the block c: the
+// innermost one around it that says what is there. != and !~ and a bare else only
+// say what is not. It is nil if there is none.
+//
+// In lighttpd those have no captures, and hide those of the blocks around them.
+func (c *context) captor() *condition {
+	for ; c != nil; c = c.parent {
+		if c.cond != nil && c.cond.op != syntax.NotEqual && c.cond.op != syntax.NotMatch {
+			return c.cond
+		}
+	}
+	return nil
+}
+
+// A view is a request as conditions look at it. What takes work is found when it
+// is asked for, and kept.
+type view struct {
+	*Request
+	host   host
+	asked  bool       // host is known
+	addr   netip.Addr // invalid: not known yet
+	joined [8]string  // the values of repeated headers, by slot
+}
+
+// text returns what c compares.
+func (v *view) text(c *condition) string {
+	switch c.field {
+	case socketField:
+		if v.Listener == nil {
+			return ""
+		}
+		return v.Listener.Address
+	case urlField:
+		return v.Path
+	case hostField:
+		return v.hostAsked().text
+	case remoteIPField:
+		return v.RemoteAddr
+	case queryField:
+		return v.Query
+	case methodField:
+		return v.Method
+	case schemeField:
+		return v.Scheme
+	default:
+		return v.headerText(c.header, c.slot)
+	}
+}
+
+func (v *view) hostAsked() *host {
+	if !v.asked {
+		v.host, v.asked = requestHost(v.Request), true
+	}
+	return &v.host
+}
+
+// addrAsked returns the address of the client, without a zone; that of an IPv4
+// client is an IPv4 address also if it came over IPv6.
+func (v *view) addrAsked() netip.Addr {
+	if !v.addr.IsValid() {
+		v.addr = v.RemoteIP.Unmap().WithZone("")
+	}
+	return v.addr
+}
+
+// headerText returns the header name, which is "" if it is missing. The values
+// of a repeated header are joined.
+func (v *view) headerText(name string, slot int) string {
+	values := v.Header[name]
+	switch {
+	case name == "Host" && len(values) == 0:
+		return v.Host // net/http keeps it apart
+	case len(values) == 0:
+		return ""
+	case len(values) == 1:
+		return values[0]
+	}
+	sep := ", "
+	if name == "Cookie" {
+		sep = "; "
+	}
+	if slot >= len(v.joined) {
+		return strings.Join(values, sep)
+	}
+	if v.joined[slot] == "" {
+		v.joined[slot] = strings.Join(values, sep)
+	}
+	return v.joined[slot]
 }
 
 // A host is the host of a request, or of a condition.
@@ -324,19 +429,23 @@ func requestHost(r *Request) host {
 	}
 }
 
-// headerText returns the header name of r, "" if it is missing. The values of a
-// repeated header are joined.
-func headerText(r *Request, name string) string {
-	values := r.Header[name]
-	switch {
-	case name == "Host" && len(values) == 0:
-		return r.Host // net/http keeps it apart
-	case len(values) == 0:
-		return ""
-	case len(values) == 1:
-		return values[0]
-	case name == "Cookie":
-		return strings.Join(values, "; ")
+// simplify returns the comparison that "=~ pattern" amounts to if the pattern
+// is only an anchored literal, as -p prints it; else Match and the pattern.
+func simplify(pattern string) (op syntax.CondOp, text string) {
+	const meta = `\^$.|?*+()[]{}`
+	body, start := strings.CutPrefix(pattern, "^")
+	body, end := strings.CutSuffix(body, "$")
+	if suffix, ok := strings.CutPrefix(body, `\.`); ok && end && !start && !strings.ContainsAny(suffix, meta) {
+		return syntax.Suffix, "." + suffix
 	}
-	return strings.Join(values, ", ")
+	switch {
+	case strings.ContainsAny(body, meta):
+	case start && end:
+		return syntax.Equal, body
+	case start:
+		return syntax.Prefix, body
+	case end:
+		return syntax.Suffix, body
+	}
+	return syntax.Match, pattern
 }

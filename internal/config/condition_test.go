@@ -4,11 +4,13 @@ import (
 	"fmt"
 	"net/http"
 	"net/netip"
+	"slices"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/wstunneld/wstunneld/internal/config"
+	"github.com/wstunneld/wstunneld/internal/config/syntax"
 )
 
 // holds reports whether the condition cond holds for r.
@@ -148,18 +150,6 @@ func from(addr string) config.Request {
 	return config.Request{RemoteAddr: addr, RemoteIP: netip.MustParseAddr(addr)}
 }
 
-// A pattern that backtracks without end is given up, and counts as no match.
-func TestBacktrackingIsBounded(t *testing.T) {
-	r := &config.Request{Path: "/" + strings.Repeat("a", 100) + "!"}
-	start := time.Now()
-	if holds(t, `$HTTP["url"] =~ "^/(?!b)(a|aa)+$"`, r) {
-		t.Errorf("the pattern matches %q", r.Path)
-	}
-	if d := time.Since(start); d > 5*time.Second {
-		t.Errorf("the match took %v", d)
-	}
-}
-
 // Each branch of an else chain needs that no earlier one matched, and each
 // nested block that those around it did: against a direct evaluation, for all
 // combinations of four tests.
@@ -219,5 +209,84 @@ func TestManyConditions(t *testing.T) {
 		if got := cfg.Resolve(&config.Request{Path: "/" + want}).ServerName; got != want {
 			t.Errorf("path /%s: server.name %q, want %q", want, got, want)
 		}
+	}
+}
+
+// %0 to %9 are of the innermost condition around a directive that says what is
+// there.
+func TestCaptures(t *testing.T) {
+	const text = `
+		$HTTP["url"] =~ "^/(a+)(b)?(c)?" {                        # 1
+			$HTTP["host"] =~ "^(.)ost" {                          # 2
+				$HTTP["query-string"] != "x" { x = 1 }            # 3
+				else { x = 1 }                                    # 4
+				$HTTP["query-string"] !~ "(y)" { x = 1 }          # 5
+			}
+			else $HTTP["host"] == "NAME" { x = 1 }                # 6
+			else { $HTTP["scheme"] == "http" { x = 1 } }          # 7, 8
+			$HTTP["query-string"] =~ "^plain" { x = 1 }           # 9
+			$HTTP["remote-ip"] == "10.0.0.0/8" { x = 1 }          # 10
+			$SERVER["socket"] =^ "0.0" { x = 1 }                  # 11
+			$HTTP["url"] =~ "(?!x)(d)(e)?" { x = 1 }              # 12
+		}
+		$SERVER["socket"] == ":80" { x = 1 }                      # 13
+		$HTTP["host"] != "a" { x = 1 }                            # 14
+		$HTTP["cookie"] =$ "=1" { x = 1 }                         # 15
+		$HTTP["host"] == "name:81" { x = 1 }                      # 16`
+	cfg := mustLoad(t, text)
+	header := http.Header{"Cookie": {"a=1", "b=1"}}
+	tests := []struct {
+		block int
+		r     config.Request
+		want  []string
+	}{
+		{1, config.Request{Path: "/aabx"}, []string{"/aab", "aa", "b", ""}},
+		{1, config.Request{Path: "/x"}, nil},
+		{2, config.Request{Path: "/a", Host: "HOST:80", Scheme: "http"}, []string{"host", "h"}},
+		{3, config.Request{Path: "/a", Host: "host"}, []string{"host", "h"}},
+		{4, config.Request{Path: "/a", Host: "host", Query: "x"}, []string{"host", "h"}},
+		{5, config.Request{Path: "/a", Host: "host"}, []string{"host", "h"}},
+		{6, config.Request{Path: "/a", Host: "Name:8080"}, []string{"name"}},
+		{6, config.Request{Path: "/a", Host: "other"}, nil},
+		{7, config.Request{Path: "/a"}, []string{"/a", "a", "", ""}},
+		{8, config.Request{Path: "/a", Scheme: "http"}, []string{"http"}},
+		{9, config.Request{Query: "plainly"}, []string{"plain"}},
+		{10, from("10.1.2.3"), []string{"10.1.2.3"}},
+		{10, from("11.1.2.3"), nil},
+		{11, config.Request{Listener: cfg.Listeners[0]}, []string{"0.0"}},
+		{11, config.Request{}, nil},
+		{12, config.Request{Path: "/ad"}, []string{"d", "d", ""}},
+		{13, config.Request{Listener: cfg.Listeners[0]}, []string{"0.0.0.0:80"}},
+		{14, config.Request{Host: "b"}, nil},
+		{15, config.Request{Header: header}, []string{"=1"}},
+		{16, config.Request{Host: "name"}, []string{"name:81"}},
+	}
+	for _, tt := range tests {
+		if got := cfg.Captures(tt.block, &tt.r); !slices.Equal(got, tt.want) {
+			t.Errorf("captures in block %d of %+v: %q, want %q", tt.block, tt.r, got, tt.want)
+		}
+	}
+}
+
+// A pattern that backtracks without end is given up, counts as no match, and is
+// reported with its place.
+func TestOnPatternLimit(t *testing.T) {
+	cfg := mustLoad(t, `
+		slow = "^/(?!b)(a|aa)+$"
+		$HTTP["url"] =~ slow { server.name = "yes" }
+		else $HTTP["url"] !~ "^/x" { server.name = "no" }`)
+	var reports []string
+	cfg.OnPatternLimit(func(pos syntax.Pos, expr string) { reports = append(reports, fmt.Sprint(pos, " ", expr)) })
+	start := time.Now()
+	for range 2 {
+		if s := cfg.Resolve(&config.Request{Path: "/" + strings.Repeat("a", 100) + "!"}); s.ServerName != "no" {
+			t.Errorf("server.name %q, want \"no\"", s.ServerName)
+		}
+	}
+	if d := time.Since(start); d > 5*time.Second {
+		t.Errorf("two requests took %v", d)
+	}
+	if want := []string{"lighttpd.conf:3:19 ^/(?!b)(a|aa)+$"}; !slices.Equal(reports, want) {
+		t.Errorf("reports %q, want %q", reports, want)
 	}
 }

@@ -31,7 +31,7 @@ type Config struct {
 	contexts []*context // by number; contexts[0] is the global block
 	base     Settings   // of a request that no condition matches
 	blocks   []block    // the conditions that can change base, by number
-	usesHost bool       // a block looks at the host
+	patterns []located  // all that are matched
 }
 
 // Server holds what is set once, in the global block.

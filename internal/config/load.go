@@ -67,6 +67,9 @@ type loader struct {
 	mimes []*MimeAssign // of every mimetype.assign
 	logs  []File        // of every accesslog.filename, each once
 
+	headers  []string // that conditions look at
+	patterns []located
+
 	errs     syntax.ErrorList
 	warnings syntax.ErrorList
 }
@@ -89,6 +92,7 @@ func (l *loader) config() *Config {
 	}
 	l.listeners(cfg, sockets)
 	l.addBlocks(cfg, patches)
+	cfg.patterns = l.patterns
 	cfg.Exts, cfg.MimeAssigns, cfg.AccessLogs = l.exts, l.mimes, l.logs
 	return cfg
 }

@@ -47,9 +47,6 @@ func (l *loader) addBlocks(cfg *Config, patches [][]patch) {
 		if c.prev != nil {
 			b.prev = place[c.prev.index]
 		}
-		if c.cond != nil && c.cond.field == hostField {
-			cfg.usesHost = true
-		}
 		cfg.blocks = append(cfg.blocks, b)
 	}
 }
@@ -61,10 +58,7 @@ func (c *Config) Resolve(r *Request) *Settings {
 	if len(c.blocks) == 0 {
 		return &c.base
 	}
-	var h host
-	if c.usesHost {
-		h = requestHost(r)
-	}
+	v := view{Request: r}
 	var buf [maxOnStack]state
 	states := buf[:]
 	if len(c.blocks) > len(buf) {
@@ -79,7 +73,7 @@ func (c *Config) Resolve(r *Request) *Settings {
 		case b.prev >= 0 && states[b.prev]&taken != 0:
 			states[i] = taken
 			continue
-		case b.cond != nil && !b.cond.match(r, &h, b.listen):
+		case b.cond != nil && !b.cond.match(&v, b.listen):
 			continue
 		}
 		states[i] = matched | taken

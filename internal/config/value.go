@@ -31,6 +31,8 @@ type value struct {
 	num   int64
 	elems []elem
 	size  int // at most maxValue
+
+	quoted bool // written as one string, at pos
 }
 
 // An elem is one element of an array.
@@ -61,6 +63,16 @@ func (v value) String() string {
 	}
 }
 
+// at returns the place of the byte at offset in the text of v, as far as it is
+// known: if v is not written there, it is the place of v.
+func (v value) at(offset int) syntax.Pos {
+	pos := v.pos
+	if v.quoted && !strings.ContainsAny(v.text[:offset], "\"\r\n") {
+		pos.Col += len(`"`) + offset
+	}
+	return pos
+}
+
 // equal reports whether v and w are of one kind and equal in all their parts.
 func (v value) equal(w value) bool {
 	return v.kind == w.kind && v.text == w.text && v.num == w.num &&
@@ -84,12 +96,14 @@ func keys(elems []elem) map[string]int {
 func (l *loader) eval(e syntax.Expr, c *context) value {
 	switch e := e.(type) {
 	case *syntax.String:
-		return l.bounded(newText(e.At, e.Value))
+		v := newText(e.At, e.Value)
+		v.quoted = true
+		return l.bounded(v)
 	case *syntax.Int:
 		return newInteger(e.At, e.Value)
 	case *syntax.Var:
 		v := l.variable(e, c)
-		v.pos = e.At
+		v.pos, v.quoted = e.At, false
 		return v
 	case *syntax.Array:
 		return l.array(e, c)
