@@ -2,6 +2,8 @@ package config_test
 
 import (
 	"fmt"
+	"net/http"
+	"net/netip"
 	"os"
 	"strings"
 	"sync"
@@ -80,27 +82,93 @@ func TestResolveConcurrently(t *testing.T) {
 	wg.Wait()
 }
 
+// mixed returns a configuration of 200 conditions of all kinds, as one grows for
+// many sites: regexes, hosts, addresses, paths, headers, nested blocks and else
+// chains. For mixedRequest, one block of each kind changes a setting.
+func mixed() string {
+	var b strings.Builder
+	b.WriteString("server.modules = (\"mod_wstunnel\")\n")
+	for i := range 20 { // 10 conditions each
+		fmt.Fprintf(&b, `
+			$HTTP["host"] == "host%[1]d.example.com" { server.name = "host" }
+			else $HTTP["host"] =~ "^(www|app)[0-9]*\.site%[1]d\.(com|net)$" {
+				server.name = "site"
+				$HTTP["url"] =~ "^/ws(/|$)" { wstunnel.server = ( "/ws" => ( ( "port" => %[2]d ) ) ) }
+				else $HTTP["url"] == "/metrics" { server.range-requests = "disable" }
+				else { server.tag = "site" }
+			}
+			else $HTTP["host"] =$ ".zone%[1]d.example.com" { server.name = "zone" }
+			$HTTP["remote-ip"] == "10.%[1]d.0.0/16" { server.max-read-idle = %[2]d }
+			else $HTTP["remote-ip"] == "2001:db8:%[1]d::/48" { server.max-read-idle = %[2]d }
+			$HTTP["url"] =~ "^/app%[1]d/(?!private|internal)[a-z]+" { wstunnel.ping-interval = %[2]d }
+			$HTTP["url"] =^ "/static%[1]d/" { server.max-write-idle = %[2]d }
+			$HTTP["user-agent"] =~ "(Old|Bad)(Bot|Crawler)/%[1]d\." { server.tag = "bot" }
+			`, i, i+1)
+	}
+	return b.String()
+}
+
+func mixedRequest() *config.Request {
+	return &config.Request{
+		Path: "/app19/room", Host: "www.site19.com", Scheme: "http", Method: "GET",
+		RemoteAddr: "10.19.1.2", RemoteIP: netip.MustParseAddr("10.19.1.2"),
+		Header: http.Header{"User-Agent": {"Mozilla/5.0 (X11; Linux x86_64; rv:128.0) Gecko/20100101 Firefox/128.0"}},
+	}
+}
+
+// The common request costs its answer alone; no request of many conditions costs
+// more than a few allocations, whatever its headers are.
+func TestResolveAllocsMany(t *testing.T) {
+	cfg := mustLoad(t, mixed())
+	repeated := mixedRequest()
+	repeated.Host = "WWW.Site19.com.:8080" // ports count for patterns
+	repeated.Header["User-Agent"] = []string{"OldBot", "/19."}
+	for _, tt := range []struct {
+		name string
+		r    *config.Request
+		want string // server.name
+		max  float64
+	}{
+		{"all kinds match", mixedRequest(), "site", 1},
+		{"nothing matches", &config.Request{Path: "/x", Host: "x"}, "", 0},
+		{"upper case and repeated headers", repeated, "", 5},
+	} {
+		// This also allocates what the engines keep.
+		if s := cfg.Resolve(tt.r); s.ServerName != tt.want {
+			t.Errorf("%s: server.name %q, want %q", tt.name, s.ServerName, tt.want)
+		}
+		if got := testing.AllocsPerRun(100, func() { cfg.Resolve(tt.r) }); got > tt.max {
+			t.Errorf("%s: %v allocations, want at most %v", tt.name, got, tt.max)
+		}
+	}
+}
+
 func BenchmarkResolve(b *testing.B) {
-	var many strings.Builder
-	many.WriteString("server.modules = (\"mod_wstunnel\")\n")
+	var hosts strings.Builder
+	hosts.WriteString("server.modules = (\"mod_wstunnel\")\n")
 	for i := range 200 {
-		fmt.Fprintf(&many, "$HTTP[\"host\"] == \"host%d.example.com\" {\n", i)
-		fmt.Fprintf(&many, "wstunnel.server = ( \"/ws\" => ( ( \"port\" => %d ) ) )\n}\n", i+1)
+		fmt.Fprintf(&hosts, "$HTTP[\"host\"] == \"host%d.example.com\" {\n", i)
+		fmt.Fprintf(&hosts, "wstunnel.server = ( \"/ws\" => ( ( \"port\" => %d ) ) )\n}\n", i+1)
+	}
+	request := func(path, host string) *config.Request {
+		return &config.Request{Path: path, Host: host, Scheme: "http", Method: "GET"}
 	}
 	for _, bm := range []struct {
-		name, text, path, host string
+		name, text string
+		r          *config.Request
 	}{
-		{"noVNC/file", novnc(b), "/vnc.html", "example.com"},
-		{"noVNC/tunnel", novnc(b), "/websockify", "example.com"},
-		{"200hosts/none", many.String(), "/ws", "example.com"},
-		{"200hosts/last", many.String(), "/ws", "host199.example.com"},
+		{"noVNC/file", novnc(b), request("/vnc.html", "example.com")},
+		{"noVNC/tunnel", novnc(b), request("/websockify", "example.com")},
+		{"200hosts/none", hosts.String(), request("/ws", "example.com")},
+		{"200hosts/last", hosts.String(), request("/ws", "host199.example.com")},
+		{"200mixed/none", mixed(), request("/index.html", "example.com")},
+		{"200mixed/all", mixed(), mixedRequest()},
 	} {
 		b.Run(bm.name, func(b *testing.B) {
 			cfg := mustLoad(b, bm.text)
-			r := &config.Request{Path: bm.path, Host: bm.host, Scheme: "http", Method: "GET"}
 			b.ReportAllocs()
 			for b.Loop() {
-				cfg.Resolve(r)
+				cfg.Resolve(bm.r)
 			}
 		})
 	}

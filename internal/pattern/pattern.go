@@ -38,6 +38,8 @@ type Pattern struct {
 	re   *regexp.Regexp  // or else
 	back *regexp2.Regexp // this one
 
+	required []string // unless empty, every match of re contains one of these
+
 	mu     sync.Mutex
 	called time.Time // when OnLimit was called last
 }
@@ -50,6 +52,7 @@ func Compile(expr string) (*Pattern, error) {
 	p := &Pattern{expr: expr}
 	var err error
 	if p.re, err = regexp.Compile(expr); err == nil {
+		p.required = required(expr)
 		return p.limited(p.re.NumSubexp())
 	}
 	var problem *Error
@@ -80,7 +83,7 @@ func (p *Pattern) String() string { return p.expr }
 // counts as none, as it does in PCRE with its own limits.
 func (p *Pattern) Match(s string) bool {
 	if p.re != nil {
-		return p.re.MatchString(s)
+		return (len(p.required) == 0 || containsAny(s, p.required)) && p.re.MatchString(s)
 	}
 	ok, err := p.back.MatchString(s)
 	if err != nil {

@@ -43,6 +43,12 @@ func TestCaptures(t *testing.T) {
 		{"(.)(.)(.)(.)(.)(.)(.)(.)(.)", "123456789x", []string{"123456789", "1", "2", "3", "4", "5", "6", "7", "8", "9"}},
 		{`\.js$`, "a.js", []string{".js"}},
 		{"é(.)", "xéü", []string{"éü", "ü"}},
+		{"(Old|Bad)(Bot|Crawler)/1", "a BadCrawler/1", []string{"BadCrawler/1", "Bad", "Crawler"}},
+		{"(?i:Bot)|Crawler", "bOT", []string{"bOT"}},
+		{"(?:abc){0,2}d|e", "d", []string{"d"}},
+		{"(ab){2}", "ab", nil},
+		{"(ab)?", "", []string{"", ""}},
+		{"a|b|c|d|e|f|g|h|i|j|kk", "kk", []string{"kk"}},
 
 		// What it does not.
 		{"^/api/(?!auth|ai)(.*)", "/api/x", []string{"/api/x", "x"}},
