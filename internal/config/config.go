@@ -27,7 +27,8 @@ type Config struct {
 	MimeAssigns []*MimeAssign    // every mimetype.assign of every context
 	AccessLogs  []File           // every accesslog.filename, each once
 
-	name     string     // the top-level file, as it was named to Load
+	name     string // the top-level file, as it was named to Load
+	texts    syntax.Texts
 	contexts []*context // by number; contexts[0] is the global block
 	base     Settings   // of a request that no condition matches
 	blocks   []block    // the conditions that can change base, by number

@@ -27,7 +27,8 @@ var update = flag.Bool("update", false, "rewrite the golden files")
 // configuration says: its errors, or else its warnings and all values that
 // differ from those of an empty configuration. If there is a file "requests",
 // the settings of each request in it that differ from the base follow. If there
-// is a file "print", it is what -p prints.
+// is a file "print", it is what -p prints, and "explained" is what Explain says
+// of the errors or warnings.
 func TestGolden(t *testing.T) {
 	names, err := filepath.Glob("testdata/*.txtar")
 	if err != nil || len(names) == 0 {
@@ -58,6 +59,12 @@ func TestGolden(t *testing.T) {
 						t.Fatal(err)
 					}
 					got = clean(b.String())
+				case "explained":
+					list := err
+					if list == nil {
+						list = cfg.Warnings
+					}
+					got = clean(cfg.Explain(list) + "\n")
 				default:
 					continue
 				}

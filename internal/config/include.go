@@ -28,6 +28,7 @@ const (
 type source struct {
 	name string
 	info fs.FileInfo // nil: it is not a file
+	pos  syntax.Pos  // where it is included
 }
 
 // readTop reads and evaluates the top-level file.
@@ -44,7 +45,7 @@ func (l *loader) readTop(global *context) {
 			return
 		}
 	}
-	l.run(source{name: l.name}, src, l.top(), global, false)
+	l.run(source{name: l.name, pos: l.top()}, src, global, false)
 }
 
 // include evaluates "include" and "include_shell" in block c.
@@ -57,7 +58,7 @@ func (l *loader) include(s *syntax.Include, c *context, inGlobal bool) {
 	case s.Shell:
 		l.includeShell(arg, c, inGlobal)
 	case arg.text == "":
-		l.errorf(arg.pos, "", "the name of the file to include is empty")
+		l.errorf(arg.pos, `write include "conf.d/*.conf"`, "the name of the file to include is empty")
 	case len(arg.text) > maxName:
 		l.errorf(arg.pos, "", "the name of the file to include is longer than %d bytes", maxName)
 	default:
@@ -193,13 +194,13 @@ func hidden(name, pattern string) bool {
 func (l *loader) readFile(name string, pos syntax.Pos, c *context, inGlobal bool) {
 	f, err := os.Open(l.path(name))
 	if err != nil {
-		l.errorf(pos, "", "%s cannot be read: %s", quote(name), reason(err))
+		l.unreadable(name, pos, err)
 		return
 	}
 	defer f.Close()
 	info, err := f.Stat()
 	if err != nil {
-		l.errorf(pos, "", "%s cannot be read: %s", quote(name), reason(err))
+		l.unreadable(name, pos, err)
 		return
 	}
 	if info.IsDir() {
@@ -214,10 +215,25 @@ func (l *loader) readFile(name string, pos syntax.Pos, c *context, inGlobal bool
 	}
 	src, err := io.ReadAll(io.LimitReader(f, maxFile+1))
 	if err != nil {
-		l.errorf(pos, "", "%s cannot be read: %s", quote(name), reason(err))
+		l.unreadable(name, pos, err)
 		return
 	}
-	l.run(source{name, info}, src, pos, c, inGlobal)
+	l.run(source{name, info, pos}, src, c, inGlobal)
+}
+
+// unreadable reports that the file name, included at pos, cannot be read.
+func (l *loader) unreadable(name string, pos syntax.Pos, err error) {
+	hint := ""
+	switch {
+	case errors.Is(err, fs.ErrNotExist) && len(l.reading) > 0:
+		hint = "create it, correct the name, or write a pattern such as " + quote(name+"*") + ", which may match nothing"
+	case errors.Is(err, fs.ErrNotExist):
+		hint = "create it, or correct the name"
+	case errors.Is(err, fs.ErrPermission):
+		hint = "let the user that starts the server read it"
+	}
+	l.errorf(pos, hint, "%s cannot be read: %s", quote(name), reason(err))
+	l.incomplete = true
 }
 
 // chain names the texts being read, from the i-th on, and then name.
@@ -246,13 +262,14 @@ func (l *loader) includeShell(arg value, c *context, inGlobal bool) {
 	cmd.WaitDelay = time.Second
 	killGroup(cmd)
 	err := cmd.Run()
+	l.incomplete = l.incomplete || err != nil
 	switch {
 	case ctx.Err() != nil:
-		l.errorf(arg.pos, "", "the command %s did not end within %v", quote(arg.text), shellBound)
+		l.errorf(arg.pos, "write what it prints into a file, and include that", "the command %s did not end within %v", quote(arg.text), shellBound)
 	case err != nil:
-		l.errorf(arg.pos, "", "the command %s failed: %s", quote(arg.text), reason(err))
+		l.errorf(arg.pos, "run it by hand, in the directory of the configuration, to see why", "the command %s failed: %s", quote(arg.text), reason(err))
 	default:
-		l.run(source{name: arg.text}, out.Bytes(), arg.pos, c, inGlobal)
+		l.run(source{name: arg.text, pos: arg.pos}, out.Bytes(), c, inGlobal)
 	}
 }
 
@@ -271,25 +288,38 @@ func (w *limitedWriter) Write(p []byte) (int, error) {
 	return len(p), nil
 }
 
-// run parses and evaluates the text src in block c. pos is where it is included.
-func (l *loader) run(s source, src []byte, pos syntax.Pos, c *context, inGlobal bool) {
+// run parses and evaluates the text src in block c.
+func (l *loader) run(s source, src []byte, c *context, inGlobal bool) {
 	switch {
 	case len(src) > maxFile:
-		l.errorf(pos, "", "%s is larger than %d MiB", quote(s.name), maxFile>>20)
+		l.errorf(s.pos, "", "%s is larger than %d MiB", quote(s.name), maxFile>>20)
 		return
 	case len(l.reading) == maxDepth:
-		l.errorf(pos, "", "more than %d files include each other", maxDepth)
+		l.errorf(s.pos, "look for an include that leads back to itself", "more than %d files include each other", maxDepth)
 		return
 	}
 	l.files = append(l.files, s.name)
+	l.keep(s.name, string(src))
 	file, err := syntax.Parse(s.name, src)
 	if list := (syntax.ErrorList)(nil); errors.As(err, &list) {
 		l.errs = append(l.errs, list...)
-		l.incomplete = true
+		l.broken = append(l.broken, fold(string(src)))
+		for _, e := range list {
+			l.misread[e.Pos] = true
+		}
 	}
 	l.reading = append(l.reading, s)
 	l.exec(file.Stmts, c, inGlobal)
 	l.reading = l.reading[:len(l.reading)-1]
+}
+
+// keep keeps the text name for [Config.Explain]. A command that prints another
+// text each time has none that could be shown.
+func (l *loader) keep(name, text string) {
+	if old, ok := l.texts[name]; ok && old != text {
+		text = ""
+	}
+	l.texts[name] = text
 }
 
 // reason returns what the operating system says of err, without the name of

@@ -26,13 +26,17 @@ type LoadOptions struct {
 //
 // If anything is wrong, the error is a [syntax.ErrorList] of all mistakes in all
 // files, each with its place, and the Config is of no use but for its Warnings,
-// which hold what is only suspicious.
+// which hold what is only suspicious, and its Explain.
 func Load(name string, o LoadOptions) (*Config, error) {
 	l := &loader{
 		opts: o,
 		name: name,
 		dir:  filepath.Dir(name),
 		env:  environ(o.Environ),
+
+		texts:   make(syntax.Texts),
+		misread: make(map[syntax.Pos]bool),
+		twice:   make(map[string]bool),
 	}
 	if name == "-" {
 		l.dir = "."
@@ -46,7 +50,7 @@ func Load(name string, o LoadOptions) (*Config, error) {
 	l.sort(l.warnings)
 	cfg.Warnings = slices.CompactFunc(l.warnings, same)
 	if len(l.errs) > 0 {
-		return &Config{Warnings: cfg.Warnings}, slices.CompactFunc(l.errs, same)
+		return &Config{Warnings: cfg.Warnings, texts: l.texts}, slices.CompactFunc(l.errs, same)
 	}
 	return cfg, nil
 }
@@ -61,7 +65,11 @@ type loader struct {
 	contexts   []*context // by number; the first is the global block
 	reading    []source   // the texts being read, outermost first
 	files      []string   // the texts read so far, for the order of errors
-	incomplete bool       // a text had syntax errors: definitions may be missing
+	texts      syntax.Texts
+	incomplete bool                // a text could not be read: definitions are missing
+	broken     []string            // the texts with syntax errors, in lower case
+	misread    map[syntax.Pos]bool // where those errors are
+	twice      map[string]bool     // the files that are known to be read more than once
 
 	exts  []*Ext        // of every wstunnel.server
 	mimes []*MimeAssign // of every mimetype.assign
@@ -76,7 +84,7 @@ type loader struct {
 
 // config makes the configuration of what was read.
 func (l *loader) config() *Config {
-	cfg := &Config{name: l.name, contexts: l.contexts, base: l.settings(), Server: defaultServer}
+	cfg := &Config{name: l.name, texts: l.texts, contexts: l.contexts, base: l.settings(), Server: defaultServer}
 	active := activeModules(l.contexts[0])
 	sockets := make([]socket, len(l.contexts))
 	patches := make([][]patch, len(l.contexts))
@@ -121,8 +129,12 @@ func (l *loader) settings() Settings {
 	}
 }
 
-// errorf reports a mistake. hint says what to do about it, or is "".
+// errorf reports a mistake. hint says what to do about it, or is "". What the
+// parser did not understand is not a second mistake.
 func (l *loader) errorf(pos syntax.Pos, hint, format string, args ...any) {
+	if l.misread[pos] {
+		return
+	}
 	l.errs = append(l.errs, &syntax.Error{Pos: pos, Msg: fmt.Sprintf(format, args...), Hint: hint})
 }
 
@@ -133,6 +145,15 @@ func (l *loader) warnf(pos syntax.Pos, hint, format string, args ...any) {
 
 // top is the place of what no line of the configuration says.
 func (l *loader) top() syntax.Pos { return syntax.Pos{File: l.name, Line: 1, Col: 1} }
+
+// readTwice reports that the text being read was read before and sets name again.
+func (l *loader) readTwice(name string) {
+	s := l.reading[len(l.reading)-1]
+	if !l.twice[s.name] {
+		l.twice[s.name] = true
+		l.errorf(s.pos, "include it once, or write := in it", "%s is read a second time here, and sets %s again", quote(s.name), name)
+	}
+}
 
 // sort orders list by file, in the order of reading, and by place.
 func (l *loader) sort(list syntax.ErrorList) {
@@ -202,7 +223,7 @@ func (l *loader) assign(s *syntax.Assign, c *context) {
 		case first.Line == 0:
 			l.errorf(s.NamePos, hint, "%s is already set", s.Name)
 		case first == s.NamePos:
-			l.errorf(s.NamePos, "include it once", "%s is already set: this file is read twice", s.Name)
+			l.readTwice(s.Name)
 		default:
 			l.errorf(s.NamePos, hint, "%s is already set in this block, at %v", s.Name, first)
 		}

@@ -109,7 +109,7 @@ func TestIncludeShellDepth(t *testing.T) {
 	write(t, filepath.Join(dir, "lighttpd.conf"), []byte(`include "self"`))
 	write(t, filepath.Join(dir, "self"), []byte(`include_shell "cat self"`))
 	_, err := config.Load("lighttpd.conf", options(dir))
-	const want = "cat self:1:15: more than 100 files include each other"
+	const want = "cat self:1:15: more than 100 files include each other: look for an include that leads back to itself"
 	if err == nil || err.Error() != want {
 		t.Errorf("Load: %v, want %s", err, want)
 	}

@@ -3,6 +3,7 @@ package config
 import (
 	"fmt"
 	"math"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -131,11 +132,21 @@ func (l *loader) variable(e *syntax.Var, c *context) value {
 	if known := c.lookup(key); known != nil {
 		return known.value
 	}
-	if l.incomplete {
-		return value{} // it may be defined in a text that could not be parsed
+	if l.incomplete || l.misunderstood(strings.TrimPrefix(key, "var.")) {
+		return value{} // it may be defined in what is missing
 	}
 	l.errorf(e.At, c.undefinedHint(e.Name), "undefined variable %s", e.Name)
 	return value{}
+}
+
+// misunderstood reports whether a text with syntax errors looks as if it defines
+// name, which is in lower case.
+func (l *loader) misunderstood(name string) bool {
+	if len(l.broken) == 0 {
+		return false
+	}
+	definition := regexp.MustCompile(`(^|[^a-z0-9._-])(var\.)?` + regexp.QuoteMeta(name) + `\s*(:=|\+=|=($|[^=]))`)
+	return slices.ContainsFunc(l.broken, definition.MatchString)
 }
 
 // undefinedHint says what to do about name, which is not defined in c.
