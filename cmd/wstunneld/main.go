@@ -109,10 +109,10 @@ func (c *cli) serve(stdin io.Reader, stdout, stderr io.Writer) int {
 	}
 	cfg, err := load()
 	for _, w := range cfg.Warnings {
-		fmt.Fprintf(stderr, "warning: %v\n", w)
+		fmt.Fprintf(stderr, "warning: %s\n", cfg.Explain(w))
 	}
 	if err != nil {
-		fmt.Fprintln(stderr, err)
+		fmt.Fprintln(stderr, cfg.Explain(err))
 		return exitFailed
 	}
 	if c.Print {
@@ -123,7 +123,7 @@ func (c *cli) serve(stdin io.Reader, stdout, stderr io.Writer) int {
 	}
 	if c.Test != 1 && !(c.Print && c.Test == 0) {
 		if err := cfg.Check(); err != nil {
-			fmt.Fprintln(stderr, err)
+			fmt.Fprintln(stderr, cfg.Explain(err))
 			return exitFailed
 		}
 	}
