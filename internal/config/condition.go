@@ -69,28 +69,20 @@ type condition struct {
 	field  field
 	header string        // of a headerField
 	slot   int           // of header in view.joined
-	op     syntax.CondOp // as written
-	text   string        // as written
+	op     syntax.CondOp // as written, unless simplify has another
+	text   string        // likewise
 	pos    syntax.Pos    // of the field
 	at     syntax.Pos    // of the text
 
-	// The operator and the text to compare by bytes. They differ from op and
-	// text if that is a pattern for a mere literal, or the host, which is in
-	// lower case.
-	plainOp syntax.CondOp
-	want    string
-	host    host             // want, for a host with == or !=
-	prefix  netip.Prefix     // of a remote-ip with == or !=, unless text is a path
-	regex   *pattern.Pattern // of =~ and !~
+	want   string           // text as it is compared: a host in lower case
+	host   host             // want, for a host with == or !=
+	prefix netip.Prefix     // of a remote-ip with == or !=, unless text is a path
+	regex  *pattern.Pattern // of =~ and !~
 }
 
 // String returns the condition as -p prints it.
 func (c *condition) String() string {
-	op, text := c.op, c.text
-	if op == syntax.Match {
-		op, text = simplify(text)
-	}
-	return c.name + " " + opText[op] + " " + literal(text)
+	return c.name + " " + opText[c.op] + " " + literal(c.text)
 }
 
 // cond evaluates the condition s and its else branches in block parent.
@@ -184,17 +176,16 @@ func (l *loader) slot(header string) int {
 
 // prepare compiles v, the right side of c. It reports what is wrong with it.
 func (l *loader) prepare(c *condition, v value) bool {
-	c.want, c.plainOp = c.text, c.op
+	if c.op == syntax.Match && c.field != remoteIPField && c.field != socketField {
+		c.op, c.text = simplify(c.text)
+	}
+	c.want = c.text
 	equality := c.op == syntax.Equal || c.op == syntax.NotEqual
 	switch {
 	case c.op == syntax.Match || c.op == syntax.NotMatch:
 		var ok bool
-		if c.regex, ok = l.pattern(v); !ok {
-			return false
-		}
-		if c.op == syntax.Match {
-			c.plainOp, c.want = simplify(c.text)
-		}
+		c.regex, ok = l.pattern(v)
+		return ok
 	case c.field == hostField:
 		c.want = fold(c.text)
 		c.host = splitHost(c.want)
@@ -248,7 +239,7 @@ func (c *condition) match(v *view, listen *Listener) bool {
 
 // compare applies the operator to s, by its bytes.
 func (c *condition) compare(s string) bool {
-	switch c.plainOp {
+	switch c.op {
 	case syntax.Equal:
 		return s == c.want
 	case syntax.NotEqual:
@@ -430,7 +421,8 @@ func requestHost(r *Request) host {
 }
 
 // simplify returns the comparison that "=~ pattern" amounts to if the pattern
-// is only an anchored literal, as -p prints it; else Match and the pattern.
+// is only an anchored literal; else Match and the pattern. As in lighttpd it then
+// is that comparison in all ways: the port of a host can be missing.
 func simplify(pattern string) (op syntax.CondOp, text string) {
 	const meta = `\^$.|?*+()[]{}`
 	body, start := strings.CutPrefix(pattern, "^")

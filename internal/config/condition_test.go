@@ -81,9 +81,11 @@ func TestConditions(t *testing.T) {
 		{`$HTTP["host"] != "A"`, config.Request{Host: "a"}, false},
 		{`$HTTP["host"] =^ "WWW."`, config.Request{Host: "www.a"}, true},
 		{`$HTTP["host"] =$ ".DE"`, config.Request{Host: "www.de"}, true},
-		{`$HTTP["host"] =~ "^A"`, config.Request{Host: "a"}, false}, // a pattern is taken as it is
-		{`$HTTP["host"] =~ "^a$"`, config.Request{Host: "A"}, true},
-		{`$HTTP["host"] =~ "^a$"`, config.Request{Host: "a:81"}, false}, // ports are ignored by == alone
+		{`$HTTP["host"] =~ "^A."`, config.Request{Host: "ab"}, false}, // a pattern is taken as it is
+		{`$HTTP["host"] =~ "^[a]$"`, config.Request{Host: "A"}, true},
+		{`$HTTP["host"] =~ "^[a]$"`, config.Request{Host: "a:81"}, false}, // and sees the port
+		{`$HTTP["host"] =~ "^A"`, config.Request{Host: "ab"}, true},       // but this is =^ "A"
+		{`$HTTP["host"] =~ "^a$"`, config.Request{Host: "a:81"}, true},    // and this == "a"
 		{`$HTTP["host"] == "a"`, config.Request{Host: "a:80", Scheme: "http"}, true},
 		{`$HTTP["host"] =$ "a"`, config.Request{Host: "a:80", Scheme: "http"}, true},
 		{`$HTTP["host"] =$ "a"`, config.Request{Host: "a:80", Scheme: "https"}, false},
@@ -120,6 +122,8 @@ func TestConditions(t *testing.T) {
 		{`$HTTP["remote-ip"] == "/run/x"`, config.Request{RemoteAddr: "/run/x"}, true},
 		{`$HTTP["remote-ip"] == "/run/x"`, from("10.0.0.1"), false},
 		{`$HTTP["remote-ip"] =~ "^10\."`, from("10.0.0.1"), true},
+		{`$HTTP["remote-ip"] =~ "^10.0.0.1$"`, from("10.0.0.1"), true},
+		{`$HTTP["remote-ip"] =~ "^10$"`, from("10.0.0.1"), false}, // not ==, which takes an address
 		{`$HTTP["remote-ip"] =^ "10."`, from("10.0.0.1"), true},
 		{`$HTTP["remote-ip"] =$ ".1"`, from("10.0.0.2"), false},
 
