@@ -29,6 +29,8 @@ type source struct {
 	name string
 	info fs.FileInfo // nil: it is not a file
 	pos  syntax.Pos  // where it is included
+
+	printed bool // it is a configuration as -p prints it
 }
 
 // readTop reads and evaluates the top-level file.
@@ -218,7 +220,7 @@ func (l *loader) readFile(name string, pos syntax.Pos, c *context, inGlobal bool
 		l.unreadable(name, pos, err)
 		return
 	}
-	l.run(source{name, info, pos}, src, c, inGlobal)
+	l.run(source{name: name, info: info, pos: pos}, src, c, inGlobal)
 }
 
 // unreadable reports that the file name, included at pos, cannot be read.
@@ -308,6 +310,7 @@ func (l *loader) run(s source, src []byte, c *context, inGlobal bool) {
 			l.misread[e.Pos] = true
 		}
 	}
+	s.printed = file.Printed
 	l.reading = append(l.reading, s)
 	l.exec(file.Stmts, c, inGlobal)
 	l.reading = l.reading[:len(l.reading)-1]

@@ -216,6 +216,9 @@ func (l *loader) assign(s *syntax.Assign, c *context) {
 	}
 	key := canonical(s.Name)
 	i, defined := c.names[key]
+	if defined && c.entries[i].pos.Line == 0 && l.reading[len(l.reading)-1].printed {
+		defined = false // -p prints what is predefined, too
+	}
 	switch {
 	case s.Op == syntax.Define && defined:
 		const hint = "use += to add to it, or := to replace it"

@@ -14,6 +14,11 @@ const oneLine = 5
 
 // Print writes the configuration as lighttpd's -p does: every block with its
 // values, after includes and variables are evaluated. An error is one of w.
+//
+// Load reads what Print wrote, and gives a configuration that prints the same but
+// for the numbers of blocks: those inside another are printed with it, wherever
+// they first appeared. Only strings that end in a backslash cannot be written in
+// this language; they come from the environment.
 func (c *Config) Print(w io.Writer) error {
 	p := &printer{w: bufio.NewWriter(w), elses: make(map[*context][]*context), printed: make(map[*context]bool)}
 	for _, b := range c.contexts {

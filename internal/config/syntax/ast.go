@@ -29,8 +29,9 @@ func (p Pos) String() string {
 
 // A File is one parsed configuration text.
 type File struct {
-	Name  string
-	Stmts []Stmt
+	Name    string
+	Stmts   []Stmt
+	Printed bool // the text is a configuration as -p prints it: "config { ... }" is around Stmts
 }
 
 // A Stmt is an *Assign, *Include, *Global or *Cond.

@@ -18,5 +18,5 @@ $HTTP["url"] = "/ws" {
 	// Output:
 	// ws.conf:2:14: unknown operator "=": use ==, !=, =~, !~, =^ (begins with) or =$ (ends with)
 	// ws.conf:3:54: expected "," or ")", found string "port": put a comma between the elements of a list
-	// ws.conf:4:30: "10s" is not a whole number: put it in quotes
+	// ws.conf:4:30: "10s" is not a whole number: write digits alone, or put text in quotes
 }

@@ -25,7 +25,8 @@ const condHint = `write a condition as $HTTP["url"] == "/path" { ... }`
 // that could not be parsed. Parse does not keep src.
 func Parse(name string, src []byte) (*File, error) {
 	p := &parser{lexer: lexer{file: name, src: string(src), line: 1}}
-	f := &File{Name: name, Stmts: p.parse()}
+	f := &File{Name: name}
+	f.Stmts, f.Printed = p.parse()
 	if len(p.errs) == 0 {
 		return f, nil
 	}
@@ -37,7 +38,7 @@ func Parse(name string, src []byte) (*File, error) {
 
 // A parser turns tokens into statements by recursive descent:
 //
-//	text  = { stmt } .
+//	text  = { stmt } | "config" block .
 //	stmt  = name ( "=" | ":=" | "+=" ) expr
 //	      | ( "include" | "include_shell" ) expr
 //	      | "global" block
@@ -71,9 +72,13 @@ type parser struct {
 	unopened int          // blocks that lack "{"; as many stray "}" follow from that
 }
 
-func (p *parser) parse() []Stmt {
+func (p *parser) parse() (stmts []Stmt, printed bool) {
 	p.start()
-	stmts := p.stmts()
+	if printed = p.tok.text == "config" && p.peek.kind == tokLeftBrace; printed {
+		p.next()
+		stmts = p.block()
+	}
+	stmts = append(stmts, p.stmts()...)
 	for p.tok.kind == tokRightBrace {
 		if p.unopened > 0 {
 			p.unopened--
@@ -85,7 +90,7 @@ func (p *parser) parse() []Stmt {
 		}
 		stmts = append(stmts, p.stmts()...)
 	}
-	return stmts
+	return stmts, printed
 }
 
 // start reads the first two tokens.
@@ -440,7 +445,11 @@ func (p *parser) operand() Expr {
 		p.unexpected(`a list is written in parentheses: ("a", "b")`)
 		return p.list()
 	case t.kind == tokBadNumber:
-		p.blame(t.String()+" is not a whole number", "put it in quotes")
+		hint = "write digits alone, or put text in quotes"
+		if strings.Contains(t.text, ".") {
+			hint = "put it in quotes" // an address, mostly
+		}
+		p.blame(t.String()+" is not a whole number", hint)
 		return nil
 	case t.kind == tokKeyword:
 		hint = "this word is part of the language; put text in quotes"

@@ -78,6 +78,9 @@ var good = []struct {
 	{"else in an else", `$A["a"] == "0" { } else { $B["b"] == "1" { } else { } }`,
 		`(if $A[a] == "0" {} else {(if $B[b] == "1" {} else {})})`},
 
+	{"printed", "config {\n a = 1\n\n if $A[\"b\"] == \"c\" {\n # block 1\n } # end\n}\n", `(= a 1) (if $A[b] == "c" {})`},
+	{"a variable named config", "config = 1 config += 2", `(= config 1) (+= config 2)`},
+
 	// Values.
 	{"sums", `a = 1 + "x" + b + ("y") + ()`, `(= a (+ 1 "x" b ["y"] []))`},
 	{"empty lists", `a = () b = (,) c = (,,)`, `(= a []) (= b []) (= c [])`},
@@ -114,6 +117,24 @@ func TestParse(t *testing.T) {
 	}
 }
 
+// Only the whole text can be as -p prints it.
+func TestParsePrinted(t *testing.T) {
+	for _, tt := range []struct {
+		src  string
+		want bool
+	}{
+		{"config { a = 1 }", true},
+		{"# comment\nconfig\n{\n}", true},
+		{"config = 1", false},
+		{`"config" { }`, false},
+		{"global { config { } }", false},
+	} {
+		if f, err := syntax.Parse("f", []byte(tt.src)); f.Printed != tt.want {
+			t.Errorf("Parse(%q): Printed %v, want %v (%v)", tt.src, f.Printed, tt.want, err)
+		}
+	}
+}
+
 // A badText is a text with mistakes.
 type badText struct {
 	name string
@@ -139,8 +160,8 @@ var bad = []badText{
 	{"zero-width no-break space", "a = \ufeff1", []string{`1:5: expected a value after "=", found character "\ufeff": write a "text" in quotes, a number, a name or a (list)`}},
 	{"integer too large", "a = 9223372036854775808", []string{"1:5: number 9223372036854775808 is too large: the largest is 9223372036854775807"}},
 	{"address without quotes", "server.bind = 127.0.0.1", []string{`1:15: "127.0.0.1" is not a whole number: put it in quotes`}},
-	{"hexadecimal", "a = 0x1f", []string{`1:5: "0x1f" is not a whole number: put it in quotes`}},
-	{"unit", "a = (10s, 1)", []string{`1:6: "10s" is not a whole number: put it in quotes`}},
+	{"hexadecimal", "a = 0x1f", []string{`1:5: "0x1f" is not a whole number: write digits alone, or put text in quotes`}},
+	{"unit", "a = (10s, 1)", []string{`1:6: "10s" is not a whole number: write digits alone, or put text in quotes`}},
 	{"name that begins with a digit", "1a = 2", []string{`1:1: unexpected "1a": begin a statement with a name, "include", "global" or a condition`}},
 	{"upper-case keyword", `Include "x"`, []string{`1:9: expected "=", ":=" or "+=" after the name Include, found string "x": write include in lower case`}},
 	{"upper-case keyword before a block", "ELSE { a = = 1 }", []string{
@@ -552,6 +573,11 @@ var worse = []badText{
 a = 1`, []string{
 		`1:8: this "{" is not closed: add a "}" where the block ends`,
 	}},
+	{"printed and cut off", "config {\na = 1\n$A[\"b\"] == \"c\" {\n", []string{
+		`1:8: this "{" is not closed: add a "}" where the block ends`,
+		`3:16: this "{" is not closed: add a "}" where the block ends`,
+	}},
+	{"printed behind something", "a = 1\nconfig { }", []string{`2:8: expected "=", ":=" or "+=" after the name config, found "{": write name = value`}},
 	{"two { not closed", `$HTTP["url"] == "/" {
 global {
 `, []string{

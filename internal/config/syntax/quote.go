@@ -12,7 +12,7 @@ type Texts map[string]string
 // Explain returns e as [Error.Error] does and, in two lines more, the line that
 // e is about and a caret under the place:
 //
-//	a.conf:1:10: "10s" is not a whole number: put it in quotes
+//	a.conf:1:10: "10s" is not a whole number: write digits alone, or put text in quotes
 //	    wait.x = 10s
 //	             ^
 //
@@ -25,8 +25,8 @@ func (t Texts) Explain(e *Error) string {
 		return e.Error()
 	}
 	const indent = "\n    "
-	shown, caret := pointAt(line, e.Pos.Col-1)
-	return e.Error() + indent + shown + indent + caret
+	text, caret := pointAt(line, e.Pos.Col-1)
+	return e.Error() + indent + text + indent + caret
 }
 
 // lineOf returns line n of src, from 1, without its end; "" if there is none.
@@ -44,28 +44,29 @@ func lineOf(src string, n int) string {
 	return src[l.off:][:lineLen(src[l.off:])]
 }
 
-// How much of a line is shown on both sides of a place, in characters.
+// How much of a line is shown, and how much of it in front of a place, in
+// characters.
 const (
+	shown       = 100
 	shownBefore = 60
-	shownAfter  = 40
 )
 
 // pointAt returns what is shown of line, and a line with a caret under its byte
 // at offset.
-func pointAt(line string, offset int) (shown, caret string) {
+func pointAt(line string, offset int) (text, caret string) {
 	offset = min(offset, len(line))
 	for offset > 0 && offset < len(line) && !utf8.RuneStart(line[offset]) {
 		offset--
 	}
 	before, after := []rune(line[:offset]), []rune(line[offset:])
-	var text, pad strings.Builder
+	var b, pad strings.Builder
 	if len(before) > shownBefore {
 		before = before[len(before)-shownBefore:]
-		text.WriteString("…")
+		b.WriteString("…")
 		pad.WriteByte(' ')
 	}
 	for _, r := range before {
-		text.WriteRune(visible(r))
+		b.WriteRune(visible(r))
 		switch {
 		case r == '\t':
 			pad.WriteByte('\t') // as wide as in the line above
@@ -77,13 +78,13 @@ func pointAt(line string, offset int) (shown, caret string) {
 		}
 	}
 	for i, r := range after {
-		if i == shownAfter {
-			text.WriteString("…")
+		if i == shown-len(before) {
+			b.WriteString("…")
 			break
 		}
-		text.WriteRune(visible(r))
+		b.WriteRune(visible(r))
 	}
-	return text.String(), pad.String() + "^"
+	return b.String(), pad.String() + "^"
 }
 
 // visible returns r, or what is shown in its place. Characters that change how

@@ -9,7 +9,7 @@ import (
 )
 
 func TestExplain(t *testing.T) {
-	x60, x40 := strings.Repeat("x", 60), strings.Repeat("x", 40)
+	x60, x100 := strings.Repeat("x", 60), strings.Repeat("x", 100)
 	tests := []struct {
 		name, text string
 		line, col  int
@@ -37,8 +37,8 @@ func TestExplain(t *testing.T) {
 		{"control characters", "\x1b[31m\u202e\x00 b", 1, 11, "\n    \ufffd[31m\ufffd\ufffd b\n            ^"},
 		{"long in front", x60 + "yz", 1, 62, "\n    …" + x60[1:] + "yz\n     " + strings.Repeat(" ", 60) + "^"},
 		{"as long as is shown in front", x60 + "z", 1, 61, "\n    " + x60 + "z\n    " + strings.Repeat(" ", 60) + "^"},
-		{"long behind", "a" + x40, 1, 1, "\n    a" + x40[1:] + "…\n    ^"},
-		{"as long as is shown behind", x40, 1, 1, "\n    " + x40 + "\n    ^"},
+		{"long behind", "a" + x100, 1, 1, "\n    a" + x100[1:] + "…\n    ^"},
+		{"as long as is shown behind", x100, 1, 3, "\n    " + x100 + "\n      ^"},
 		{"very long", strings.Repeat("é", 1<<20), 1, 1<<20 + 1, "\n    …" + strings.Repeat("é", 100) + "…\n     " + strings.Repeat(" ", 60) + "^"},
 	}
 	for _, tt := range tests {

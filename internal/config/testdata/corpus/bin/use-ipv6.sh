@@ -1,0 +1,2 @@
+# Prints a line that listens on IPv6, too.
+echo "\$SERVER[\"socket\"] == \"[::]:$1\" { }"
