@@ -13,7 +13,8 @@ import (
 )
 
 // FuzzLoad states that Load takes any text: it gives a configuration that can be
-// used, or errors that have a place and a text, in order.
+// used, and that can be printed and loaded again, or errors that have a place and
+// a text.
 func FuzzLoad(f *testing.F) {
 	names, err := filepath.Glob("testdata/*.txtar")
 	if err != nil {
@@ -52,10 +53,7 @@ func FuzzLoad(f *testing.F) {
 				t.Fatalf("Match: no hosts in %+v", e)
 			}
 		}
-		var b strings.Builder
-		if err := cfg.Print(&b); err != nil {
-			t.Fatal(err)
-		}
+		checkReload(t, print(t, cfg))
 	})
 }
 
