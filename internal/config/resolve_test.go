@@ -137,7 +137,7 @@ func TestResolveAllocsMany(t *testing.T) {
 		if s := cfg.Resolve(tt.r); s.ServerName != tt.want {
 			t.Errorf("%s: server.name %q, want %q", tt.name, s.ServerName, tt.want)
 		}
-		if got := testing.AllocsPerRun(100, func() { cfg.Resolve(tt.r) }); got > tt.max {
+		if got := testing.AllocsPerRun(100, func() { cfg.Resolve(tt.r) }); got > tt.max && !raceDetector {
 			t.Errorf("%s: %v allocations, want at most %v", tt.name, got, tt.max)
 		}
 	}
