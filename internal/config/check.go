@@ -3,8 +3,10 @@ package config
 import (
 	stdctx "context"
 	"errors"
+	"io/fs"
 	"net"
 	"net/netip"
+	"os"
 	"time"
 
 	"github.com/wstunneld/wstunneld/internal/config/syntax"
@@ -14,10 +16,16 @@ import (
 const lookupBound = 5 * time.Second
 
 // Check reports what a start needs beyond a valid text: server.document-root,
-// and addresses for the names of listeners and of backends. It opens no socket
-// of the configuration. The error is a [syntax.ErrorList] of all it found.
+// the directory of server.chroot, the user and the group to go on as, and
+// addresses for the names of listeners and of backends. It opens no socket of
+// the configuration. The error is a [syntax.ErrorList] of all it found.
 func (c *Config) Check() error {
-	var errs syntax.ErrorList
+	_, errs := c.identity()
+	if f := c.Server.Chroot; f.Name != "" {
+		if problem := notDirectory(f.Name); problem != "" {
+			errs = append(errs, &syntax.Error{Pos: f.Pos, Msg: "server.chroot is " + quote(f.Name) + ", which " + problem, Hint: "create it, or correct the path"})
+		}
+	}
 	if c.base.DocumentRoot == "" {
 		errs = append(errs, &syntax.Error{
 			Pos:  syntax.Pos{File: c.name, Line: 1, Col: 1},
@@ -62,6 +70,18 @@ func (c *Config) Check() error {
 		return nil
 	}
 	return errs
+}
+
+// notDirectory says why name is no directory, or "".
+func notDirectory(name string) string {
+	fi, err := os.Stat(name)
+	if pe := (*fs.PathError)(nil); errors.As(err, &pe) {
+		return "cannot be used: " + pe.Err.Error()
+	}
+	if !fi.IsDir() {
+		return "is no directory"
+	}
+	return ""
 }
 
 // lookupReason returns what the resolver says of err, without the name.

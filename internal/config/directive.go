@@ -49,7 +49,8 @@ type Directive struct {
 	off    func(*typed) bool // whether v asks for nothing, when it is NotYet or Refused; nil: typed.empty
 	check  func(*loader, *Directive, *typed)
 
-	// Where the value goes: one of these, or none.
+	// Where the value goes, if anywhere. With server and request, it goes to
+	// the server only outside of conditions.
 	server  func(*Server, *typed)
 	socket  func(*socket, *typed)
 	request func(*Settings, *typed)
@@ -57,8 +58,8 @@ type Directive struct {
 
 // Directives returns the table of all directives.
 func Directives() []Directive {
-	return slices.Concat(tunnelTable, coreTable, socketTable, requestTable, logTable,
-		accessTable, authTable, tlsTable, headerTable, urlTable, forwardTable, statusTable)
+	return slices.Concat(tunnelTable, coreTable, socketTable, requestTable, debugTable, fileTable, listingTable, expireTable,
+		logTable, accessTable, headerTable, aliasTable, redirectTable, rewriteTable, forwardTable, statusTable, authTable, tlsTable)
 }
 
 // directives is Directives by name.
@@ -69,6 +70,23 @@ var directives = sync.OnceValue(func() map[string]*Directive {
 	}
 	return m
 })
+
+// found is what the directives of all blocks name that is to be opened, or made,
+// once.
+type found struct {
+	exts       []*Ext        // of every wstunnel.server
+	mimes      []*MimeAssign // of every mimetype.assign
+	accessLogs []Log         // of every accesslog.filename, each once
+	errorLogs  []Log         // of every server.errorlog, each once
+	syslog     bool          // a log goes to syslog
+	rewrites   map[rewriteKey]*rewrites
+}
+
+// land lets what was found land in cfg.
+func (f *found) land(cfg *Config) {
+	cfg.Exts, cfg.MimeAssigns = f.exts, f.mimes
+	cfg.AccessLogs, cfg.ErrorLogs, cfg.Syslog = f.accessLogs, f.errorLogs, f.syslog
+}
 
 // seconds returns the duration of a number of seconds.
 func seconds(n int64) time.Duration { return time.Duration(n) * time.Second }
@@ -99,17 +117,22 @@ func (l *loader) apply(c *context, active map[string]bool, srv *Server, sock *so
 		if !ok || !l.honoured(e, d, &v) {
 			continue
 		}
+		v.block = c
 		if d.check != nil {
 			d.check(l, d, &v)
 		}
-		switch {
-		case d.server != nil:
+		if d.server != nil && c.parent == nil {
 			d.server(srv, &v)
-		case d.socket != nil:
+		}
+		if d.socket != nil {
 			d.socket(sock, &v)
-		case d.request != nil:
+		}
+		if d.request != nil {
 			patches = append(patches, patch{d.request, &v})
 		}
+	}
+	if c.parent == nil {
+		l.boundConnections(c, srv)
 	}
 	return patches
 }
@@ -126,13 +149,11 @@ func (l *loader) unknown(e entry, d *Directive, active map[string]bool) {
 		if !m.owns(e.key) {
 			continue
 		}
-		switch {
-		case m.quiet:
-		case m.refuse != "" && active[m.name]:
+		if m.Refuse != "" && active[m.Name] {
 			l.errorf(e.pos, "remove it if what is served is right without it",
-				"%s is refused: %s is not in this version, and without it %s", e.name, m.name, m.refuse)
-		default:
-			l.warnf(e.pos, "", "%s has no effect: %s is not in this version", e.name, m.name)
+				"%s is refused: %s is not in this version, and without it %s", e.name, m.Name, m.Refuse)
+		} else {
+			l.warnf(e.pos, "", "%s has no effect: %s is not in this version", e.name, m.Name)
 		}
 		return
 	}
@@ -154,7 +175,7 @@ func (l *loader) inScope(e entry, d *Directive, c *context) bool {
 	case d.Scope == ScopeSocket && !c.opensListener():
 		l.warnf(e.pos, "", `%s has no effect here, only outside of conditions and in $SERVER["socket"] == "…"`, e.name)
 		return false
-	case d.server != nil:
+	case d.server != nil && d.request == nil:
 		l.warnf(e.pos, "move it out of the condition", "%s has no effect in a condition in this version", e.name)
 		return false
 	}

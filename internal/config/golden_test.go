@@ -16,8 +16,11 @@ import (
 
 	"github.com/rogpeppe/go-internal/txtar"
 
+	"github.com/wstunneld/wstunneld/internal/accesslog"
 	"github.com/wstunneld/wstunneld/internal/config"
 	"github.com/wstunneld/wstunneld/internal/config/syntax"
+	"github.com/wstunneld/wstunneld/internal/forwarded"
+	"github.com/wstunneld/wstunneld/internal/pattern"
 )
 
 var update = flag.Bool("update", false, "rewrite the golden files")
@@ -155,10 +158,16 @@ func describe(t *testing.T, cfg *config.Config, err error, requests string) stri
 		if ln.SocketPerms != 0 {
 			fmt.Fprintf(&b, " mode %v", ln.SocketPerms)
 		}
+		if ln.HAProxyPROXY {
+			b.WriteString(" with PROXY")
+		}
 		b.WriteString("\n")
 	}
 	for _, log := range cfg.AccessLogs {
-		fmt.Fprintf(&b, "access log %s (%v)\n", log.Name, log.Pos)
+		fmt.Fprintf(&b, "access log %s (%v)\n", logName(log), log.Pos)
+	}
+	for _, log := range cfg.ErrorLogs {
+		fmt.Fprintf(&b, "error log %s (%v)\n", logName(log), log.Pos)
 	}
 	fmt.Fprintf(&b, "%d exts, %d mimetype.assign in all\n", len(cfg.Exts), len(cfg.MimeAssigns))
 	base := cfg.Resolve(&config.Request{})
@@ -173,6 +182,14 @@ func describe(t *testing.T, cfg *config.Config, err error, requests string) stri
 		}
 	}
 	return b.String()
+}
+
+// logName returns log as the configuration names it.
+func logName(log config.Log) string {
+	if log.Command != "" {
+		return "|" + log.Command
+	}
+	return log.File
 }
 
 // request reads a request such as
@@ -211,6 +228,12 @@ func differences(b *strings.Builder, prefix string, want, got any) {
 	w, g := reflect.ValueOf(want).Elem(), reflect.ValueOf(got).Elem()
 	for i := range g.NumField() {
 		name := prefix + "." + g.Type().Field(i).Name
+		if log, ok := g.Field(i).Interface().(config.Log); ok {
+			if log != w.Field(i).Interface() {
+				fmt.Fprintf(b, "%s: %q (%v)\n", name, logName(log), log.Pos)
+			}
+			continue
+		}
 		if g.Field(i).Kind() == reflect.Struct {
 			differences(b, name, w.Field(i).Addr().Interface(), g.Field(i).Addr().Interface())
 			continue
@@ -226,6 +249,20 @@ func differences(b *strings.Builder, prefix string, want, got any) {
 			}
 		case *config.MimeAssign:
 			fmt.Fprintf(b, "%s: %q\n", name, v.Pairs)
+		case *config.URLRules:
+			rules := 0
+			if v != nil {
+				rules = len(v.Rules)
+			}
+			fmt.Fprintf(b, "%s: %d rules\n", name, rules)
+		case *accesslog.Format:
+			fmt.Fprintf(b, "%s: another\n", name)
+		case *forwarded.Policy:
+			fmt.Fprintf(b, "%s: headers %q, host %v, user %v\n", name, v.Headers, v.Host, v.RemoteUser)
+		case *config.Throttle:
+			fmt.Fprintf(b, "%s: %+v\n", name, v)
+		case []*pattern.Pattern:
+			fmt.Fprintf(b, "%s: %d patterns\n", name, len(v))
 		case string, []string, []config.KV:
 			fmt.Fprintf(b, "%s: %q\n", name, v)
 		default:

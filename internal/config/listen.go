@@ -22,6 +22,7 @@ type socket struct {
 	useIPv6 bool
 	v6only  bool
 	perms   fs.FileMode
+	proxy   bool // HAProxy's PROXY protocol
 }
 
 // opensListener reports whether c is the block of $SERVER["socket"] == "…".
@@ -104,7 +105,7 @@ func (l *loader) socketListener(c *context, s socket) *Listener {
 // listener returns the listener for text, without a Pos. The port is s.port if
 // text has none. A non-empty problem says what is wrong with text.
 func (s socket) listener(text string) (ln *Listener, problem string) {
-	ln = &Listener{SocketPerms: s.perms}
+	ln = &Listener{SocketPerms: s.perms, HAProxyPROXY: s.proxy}
 	if name, ok := strings.CutPrefix(text, `\x00`); ok && name != "" {
 		ln.Network, ln.Address = "unix", "@"+name
 		return ln, ""

@@ -7,7 +7,6 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
-	"time"
 
 	"github.com/wstunneld/wstunneld/internal/config/syntax"
 )
@@ -19,6 +18,7 @@ type LoadOptions struct {
 	Environ   []string  // as os.Environ; for env.NAME and include_shell
 	Dir       string    // working directory: var.CWD, and what relative names are relative to
 	PID       int       // var.PID
+	UID       int       // of the user that starts the server; 0 is root
 	ServerTag string    // server.tag where the configuration sets none
 }
 
@@ -71,9 +71,7 @@ type loader struct {
 	misread    map[syntax.Pos]bool // where those errors are
 	twice      map[string]bool     // the files that are known to be read more than once
 
-	exts  []*Ext        // of every wstunnel.server
-	mimes []*MimeAssign // of every mimetype.assign
-	logs  []File        // of every accesslog.filename, each once
+	found
 
 	headers  []string // that conditions look at
 	patterns []located
@@ -101,32 +99,9 @@ func (l *loader) config() *Config {
 	l.listeners(cfg, sockets)
 	l.addBlocks(cfg, patches)
 	cfg.patterns = l.patterns
-	cfg.Exts, cfg.MimeAssigns, cfg.AccessLogs = l.exts, l.mimes, l.logs
+	l.found.land(cfg)
+	cfg.uid = l.opts.UID
 	return cfg
-}
-
-// defaultServer, defaultSocket and settings are what holds where no directive
-// says otherwise.
-var (
-	defaultServer = Server{MaxRequestFieldSize: 8192, GracefulShutdownTimeout: 8 * time.Second}
-	defaultSocket = socket{port: 80, v6only: true}
-)
-
-func (l *loader) settings() Settings {
-	return Settings{
-		ServerTag:            l.opts.ServerTag,
-		MaxKeepAliveRequests: 1000,
-		MaxKeepAliveIdle:     5 * time.Second,
-		MaxReadIdle:          60 * time.Second,
-		MaxWriteIdle:         360 * time.Second,
-		RangeRequests:        true,
-		FollowSymlink:        true,
-		ProtocolHTTP11:       true,
-		ETagUseInode:         true,
-		ETagUseMtime:         true,
-		ETagUseSize:          true,
-		Wstunnel:             Wstunnel{Balance: "fair"},
-	}
 }
 
 // errorf reports a mistake. hint says what to do about it, or is "". What the

@@ -23,8 +23,9 @@ var coreTable = []Directive{
 		},
 	},
 	{
-		Name: "server.compat-module-load", Type: Bool, Scope: ScopeServer, Default: `"enable"`, Status: NoEffect,
-		Note: "the modules are built in", Doc: "Load the modules that old configurations do not list.",
+		Name: compatLoad, Type: Bool, Scope: ScopeServer, Default: `"enable"`, Status: Differs,
+		Note: "files are served in any case",
+		Doc:  "With `disable`, also mod_indexfile, mod_staticfile, mod_dirlisting, mod_authn_file and mod_openssl must be listed for their directives to have effect.",
 	},
 	{
 		Name: "server.port", Type: Short, Scope: ScopeServer, Default: "80", Example: "8080", Status: Differs,
@@ -42,19 +43,22 @@ var coreTable = []Directive{
 		},
 	},
 	{
-		Name: "server.username", Type: String, Scope: ScopeServer, Status: Refused,
-		Note: "this version does not change its user", Doc: "The user to run as, when started as root.",
-		advice: "start it as that user, for example by User= in its systemd unit, and remove the line",
+		Name: "server.username", Type: String, Scope: ScopeServer, Example: `"www-data"`,
+		Doc:    "The user to go on as, when started as root, once the listeners are open and before the logs are: they must be writable for that user. Its groups are taken, too. The user with number 0 is an error.",
+		check:  checkRoot,
+		server: func(s *Server, v *typed) { s.Username = v.text },
 	},
 	{
-		Name: "server.groupname", Type: String, Scope: ScopeServer, Status: Refused,
-		Note: "this version does not change its group", Doc: "The group to run as, when started as root.",
-		advice: "start it in that group, for example by Group= in its systemd unit, and remove the line",
+		Name: "server.groupname", Type: String, Scope: ScopeServer, Default: "that of `server.username`", Example: `"www-data"`,
+		Doc:    "The group to go on in, when started as root. The group with number 0 is an error.",
+		check:  checkRoot,
+		server: func(s *Server, v *typed) { s.Groupname = v.text },
 	},
 	{
-		Name: "server.chroot", Type: String, Scope: ScopeServer, Status: Refused,
-		Note: "this version does not change its root directory", Doc: "The directory to confine the server to.",
-		advice: "confine it by other means, for example by RootDirectory= in its systemd unit, and remove the line",
+		Name: "server.chroot", Type: String, Scope: ScopeServer, Example: `"/srv/jail"`,
+		Doc:    "The directory to confine the server to, when started as root, once the listeners are open. Paths of files are inside it from then on.",
+		check:  checkRoot,
+		server: func(s *Server, v *typed) { s.Chroot = File{v.text, v.value.pos} },
 	},
 	{
 		Name: "server.pid-file", Type: String, Scope: ScopeServer, Example: `"/run/wstunneld.pid"`,
@@ -62,18 +66,26 @@ var coreTable = []Directive{
 		server: func(s *Server, v *typed) { s.PidFile = File{v.text, v.value.pos} },
 	},
 	{
-		Name: "server.max-connections", Type: Short, Scope: ScopeServer, Status: NotYet,
-		Note: "there is no limit in this version", Doc: "How many connections are accepted at a time.",
+		Name: maxConnections, Type: Short, Scope: ScopeServer, Default: "a third of `server.max-fds`", Status: Differs,
+		Note:   "without `server.max-fds`, there is no limit but this",
+		Doc:    "How many connections are open at a time; more wait in the system. It is at most half of `server.max-fds`, as a tunnel takes two.",
 		server: func(s *Server, v *typed) { s.MaxConnections = int(v.num) },
 	},
 	{
-		Name: "server.max-fds", Type: Int, Scope: ScopeServer, Default: "4096", Status: NoEffect,
-		Note: "the limit is raised to all that the system allows", Doc: "How many files and sockets can be open at a time.",
+		Name: "server.max-fds", Type: Int, Scope: ScopeServer, Default: "all that the system allows", Example: "4096", Status: Differs,
+		Note:   "not 4096, if it is not set",
+		Doc:    "How many files and sockets can be open at a time. Only root can raise what the system allows.",
 		server: func(s *Server, v *typed) { s.MaxFDs = int(v.num) },
 	},
 	{
 		Name: "server.max-worker", Type: Short, Scope: ScopeServer, Default: "0", Status: NoEffect,
-		Note: "one process uses all processors", Doc: "How many processes share the listeners.",
+		Note: "one process uses all processors; a warning says so if it is more than 1", Doc: "How many processes share the listeners.",
+		check: func(l *loader, d *Directive, v *typed) {
+			if v.num > 1 {
+				l.warnf(v.value.pos, "remove it", "%s has no effect: one process uses all processors", d.Name)
+			}
+		},
+		server: func(s *Server, v *typed) { s.MaxWorker = int(v.num) },
 	},
 	{
 		Name: "server.max-request-field-size", Type: Short, Scope: ScopeServer, Default: "8192", Example: "8192",
@@ -85,30 +97,52 @@ var coreTable = []Directive{
 		Note: "nothing is written to temporary files", Doc: "Directories for temporary files.",
 	},
 	{
-		Name: "server.errorlog-use-syslog", Type: Bool, Scope: ScopeServer, Default: `"disable"`, Status: NotYet,
-		Note: "there is no syslog in this version; a supervisor can pass stderr on", Doc: "Write the error log to syslog.",
+		Name: parseOptsName, Type: KVString, Scope: ScopeServer, Status: Differs, Example: `( "url-path-2f-decode" => "disable" )`,
+		Note:   "`header-strict`, `host-strict` and `host-normalize` are always on: a warning says so if one is to be off",
+		Doc:    "How requests are read; the options are below. An unknown option or value, and two options that exclude each other, are errors.",
+		check:  checkParseOpts,
+		server: func(s *Server, v *typed) { setParseOpts(&s.ParseOpts, v) },
 	},
 	{
-		Name: "server.syslog-facility", Type: String, Scope: ScopeServer, Status: NoEffect,
-		Note: "there is no syslog in this version", Doc: "The facility for `server.errorlog-use-syslog`.",
+		Name: "server.http-parseopt-" + headerStrict, Type: Bool, Scope: ScopeServer, Default: `"enable"`, Status: Differs,
+		Note: "it is always on, and a warning says so if it is to be off", Doc: "The old name of `header-strict` in `server.http-parseopts`.",
+		check: func(l *loader, d *Directive, v *typed) {
+			if !v.on {
+				l.warnf(v.value.pos, "", "%s is always on", d.Name)
+			}
+		},
 	},
 	{
-		Name: "server.http-parseopts", Type: KVString, Scope: ScopeServer, Status: NotYet, Example: `( "url-path-2f-decode" => "enable" )`,
-		Note: "requests are parsed by lighttpd's defaults in this version",
-		Doc:  "How strictly requests are parsed. An unknown option or value is an error.",
-		off:  defaultParseOpts, check: checkParseOpts,
+		Name: "server.http-parseopt-host-strict", Type: Bool, Scope: ScopeServer, Default: `"enable"`,
+		Doc:    "The old name of `host-strict` in `server.http-parseopts`.",
+		server: func(s *Server, v *typed) { s.ParseOpts.HostStrict = v.on },
+	},
+	{
+		Name: "server.http-parseopt-host-normalize", Type: Bool, Scope: ScopeServer, Default: `"disable"`,
+		Doc:    "The old name of `host-normalize` in `server.http-parseopts`.",
+		server: func(s *Server, v *typed) { s.ParseOpts.HostNormalize = v.on },
+	},
+	{
+		Name: "server.reject-expect-100-with-417", Type: Bool, Scope: ScopeServer, Default: `"enable"`, Status: NoEffect,
+		Note: "lighttpd ignores it, too", Doc: "Refuse requests that wait for a 100.",
 	},
 	{
 		Name: "server.feature-flags", Type: KVAny, Scope: ScopeServer, Status: Differs,
-		Example: `( "server.graceful-shutdown-timeout" => 8 )`,
-		Note:    "`server.graceful-shutdown-timeout` has effect, the others are accepted",
-		Doc:     "Switches. `server.graceful-shutdown-timeout` is how many seconds open connections have when the server stops, 8 if not set; 0 is no limit.",
+		Example: `( "server.graceful-shutdown-timeout" => 30 )`,
+		Note:    "the flags below say each for itself what becomes of it",
+		Doc:     "Switches by name. Unknown ones are ignored, with a warning if they look like a known one.",
 		check:   checkFlags,
 		server: func(s *Server, v *typed) {
 			for _, e := range v.value.elems {
-				if fold(e.key) == shutdownFlag {
-					n, _ := number(e.value, 1<<32-1)
-					s.GracefulShutdownTimeout = seconds(n)
+				if f := flags()[fold(e.key)]; f != nil && f.server != nil {
+					f.server(s, e.value)
+				}
+			}
+		},
+		request: func(s *Settings, v *typed) {
+			for _, e := range v.value.elems {
+				if f := flags()[fold(e.key)]; f != nil && f.request != nil {
+					f.request(s, e.value)
 				}
 			}
 		},
@@ -136,6 +170,10 @@ var coreTable = []Directive{
 	{
 		Name: "server.chunkqueue-chunk-sz", Type: Int, Scope: ScopeServer, Status: NoEffect,
 		Note: "buffers have fixed sizes", Doc: "The size of buffers.",
+	},
+	{
+		Name: "mimetype.xattr-name", Type: String, Scope: ScopeServer, Default: `"user.mime_type"`, Status: NoEffect,
+		Note: "only with `mimetype.use-xattr`", Doc: "The extended attribute of a file that has its content type.",
 	},
 	{
 		Name: "server.upload-temp-file-size", Type: Int, Scope: ScopeServer, Status: NoEffect,
@@ -178,7 +216,38 @@ var socketTable = []Directive{
 		Note: "a connection without a request costs little", Doc: "Accept a connection only once the client has sent something.",
 	},
 	{
+		Name: "server.bsd-accept-filter", Type: String, Scope: ScopeSocket, Status: NoEffect,
+		Note: "a connection without a request costs little", Doc: "Accept a connection only once a filter of the system lets it through.",
+	},
+	{
 		Name: "server.ip-transparent", Type: Bool, Scope: ScopeSocket, Default: `"disable"`, Status: NotYet,
 		Note: "only addresses of this machine can be listened on in this version", Doc: "Listen on addresses of other machines.",
 	},
+}
+
+const maxConnections = "server.max-connections"
+
+// boundConnections lets server.max-connections fit server.max-fds, which is for
+// all connections of the server: a tunnel needs two descriptors, and what is
+// sent from a file, a third.
+func (l *loader) boundConnections(global *context, s *Server) {
+	if s.MaxFDs == 0 {
+		return
+	}
+	if s.MaxConnections == 0 {
+		s.MaxConnections = max(s.MaxFDs/3, 1)
+		return
+	}
+	if most := max(s.MaxFDs/2, 1); s.MaxConnections > most {
+		l.warnf(global.find(maxConnections).value.pos, "raise server.max-fds",
+			"%s is more than half of server.max-fds: %d is used", maxConnections, most)
+		s.MaxConnections = most
+	}
+}
+
+// checkRoot warns of what only root can do.
+func checkRoot(l *loader, d *Directive, v *typed) {
+	if v.text != "" && l.opts.UID != 0 {
+		l.warnf(v.value.pos, "", "%s has no effect: the server is not started as root", d.Name)
+	}
 }

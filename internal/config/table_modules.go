@@ -1,23 +1,11 @@
 package config
 
 import (
+	"fmt"
 	"slices"
-	"strings"
-)
 
-// accessTable has the directives of mod_access.
-var accessTable = []Directive{
-	{
-		Name: "url.access-deny", Module: "mod_access", Type: VList, Scope: ScopeConnection, Status: Refused,
-		Note: "no path can be denied in this version, and all would be served", Doc: "Ends of paths that are answered by 403; `\"\"` is all.",
-		advice: "keep such files out of server.document-root, deny the paths in a proxy in front, and remove the line",
-	},
-	{
-		Name: "url.access-allow", Module: "mod_access", Type: VList, Scope: ScopeConnection, Status: Refused,
-		Note: "no path can be denied in this version, and all would be served", Doc: "Ends of the only paths that are not answered by 403.",
-		advice: "keep other files out of server.document-root, deny the paths in a proxy in front, and remove the line",
-	},
-}
+	"github.com/wstunneld/wstunneld/internal/forwarded"
+)
 
 const noAuth = "only with `auth.require`, which is refused"
 
@@ -28,13 +16,24 @@ var authTable = []Directive{
 		Note: "there is no authentication in this version, and everyone would be let in", Doc: "The paths that need a user.",
 		advice: "authenticate in a proxy in front, and remove the line",
 	},
-	{Name: "auth.backend", Module: "mod_auth", Type: String, Scope: ScopeConnection, Status: NoEffect, Note: noAuth, Doc: "The kind of user file."},
+	{
+		Name: "auth.backend", Module: "mod_auth", Type: String, Scope: ScopeConnection, Example: `"plain"`, Status: NoEffect, Note: noAuth,
+		Doc: "The kind of user file: `plain`, `htpasswd` or `htdigest`, or that of another module. An unknown one is an error.", check: checkAuthBackend,
+	},
 	{Name: "auth.extern-authn", Module: "mod_auth", Type: Bool, Scope: ScopeConnection, Default: `"disable"`, Status: NoEffect, Note: noAuth, Doc: "Accept a user that is known by other means."},
 	{Name: "auth.cache", Module: "mod_auth", Type: KVAny, Scope: ScopeConnection, Status: NoEffect, Note: noAuth, Doc: "How long a right password is remembered."},
 	{Name: "auth.backend.plain.userfile", Module: "mod_authn_file", Type: String, Scope: ScopeConnection, Status: NoEffect, Note: noAuth, Doc: "A file with lines `user:password`."},
 	{Name: "auth.backend.plain.groupfile", Module: "mod_authn_file", Type: String, Scope: ScopeConnection, Status: NoEffect, Note: noAuth, Doc: "Not read by lighttpd either."},
 	{Name: "auth.backend.htpasswd.userfile", Module: "mod_authn_file", Type: String, Scope: ScopeConnection, Status: NoEffect, Note: noAuth, Doc: "A file with lines `user:hash`."},
 	{Name: "auth.backend.htdigest.userfile", Module: "mod_authn_file", Type: String, Scope: ScopeConnection, Status: NoEffect, Note: noAuth, Doc: "A file with lines `user:realm:hash`."},
+}
+
+// checkAuthBackend reports an auth.backend that no module has.
+func checkAuthBackend(l *loader, d *Directive, v *typed) {
+	backends := []string{"", "plain", "htpasswd", "htdigest", "dbi", "gssapi", "ldap", "pam", "sasl"}
+	if !slices.Contains(backends, v.text) {
+		l.errorf(v.value.pos, `write "plain", "htpasswd" or "htdigest"`, "%s is %s, which is unknown", d.Name, quote(v.text))
+	}
 }
 
 // tlsTable has the directives of mod_openssl.
@@ -66,6 +65,7 @@ var tlsTable = []Directive{
 	tlsRow("ssl.ech-public-name", String, ScopeConnection, "The outer name of Encrypted Client Hello."),
 	tlsRow("ssl.read-ahead", Bool, ScopeConnection, "Read more than one record at a time."),
 	tlsRow("ssl.disable-client-renegotiation", Bool, ScopeConnection, "No effect in lighttpd either."),
+	tlsRow("debug.log-ssl-noise", Bool, ScopeConnection, "Write every failed handshake to the error log."),
 	removedRow("ssl.use-sslv2"),
 	removedRow("ssl.use-sslv3"),
 	removedRow("ssl.honor-cipher-order"),
@@ -88,45 +88,91 @@ func removedRow(name string) Directive {
 	}
 }
 
-const (
-	noHeaders = "no headers are added in this version"
-	noRewrite = "paths are taken as they are in this version"
-)
-
-// headerTable has the directives of mod_setenv.
-var headerTable = []Directive{
-	{Name: "setenv.add-request-header", Module: "mod_setenv", Type: KVString, Scope: ScopeConnection, Status: NotYet, Note: noHeaders, Doc: "Add to the header of requests."},
-	{Name: "setenv.set-request-header", Module: "mod_setenv", Type: KVString, Scope: ScopeConnection, Status: NotYet, Note: noHeaders, Doc: "Replace in the header of requests."},
-	{Name: "setenv.add-response-header", Module: "mod_setenv", Type: KVString, Scope: ScopeConnection, Status: NotYet, Note: noHeaders, Doc: "Add to the header of responses."},
-	{Name: "setenv.set-response-header", Module: "mod_setenv", Type: KVString, Scope: ScopeConnection, Status: NotYet, Note: noHeaders, Doc: "Replace in the header of responses."},
-	{Name: "setenv.add-environment", Module: "mod_setenv", Type: KVString, Scope: ScopeConnection, Status: NoEffect, Note: "there are no programs to see it", Doc: "Add to the environment of requests."},
-	{Name: "setenv.set-environment", Module: "mod_setenv", Type: KVString, Scope: ScopeConnection, Status: NoEffect, Note: "there are no programs to see it", Doc: "Replace in the environment of requests."},
-}
-
-// urlTable has the directives of mod_alias, mod_redirect and mod_rewrite.
-var urlTable = []Directive{
-	{Name: "alias.url", Module: "mod_alias", Type: KVString, Scope: ScopeConnection, Status: NotYet, Note: "all files are below server.document-root in this version", Doc: "Directories for the starts of paths."},
-	{Name: "url.redirect", Module: "mod_redirect", Type: KVString, Scope: ScopeConnection, Status: NotYet, Note: "there are no redirects in this version", Doc: "Patterns for paths, and where to send the client."},
-	{Name: "url.redirect-code", Module: "mod_redirect", Type: Short, Scope: ScopeConnection, Default: "301 or 308", Status: NoEffect, Note: "there are no redirects in this version", Doc: "The status of `url.redirect`."},
-	rewriteRow("url.rewrite-once", "Patterns for paths, and what to take in their place."),
-	rewriteRow("url.rewrite", "The same as `url.rewrite-once`."),
-	rewriteRow("url.rewrite-final", "The same as `url.rewrite-once`."),
-	rewriteRow("url.rewrite-repeat", "As `url.rewrite-once`, but the result is matched again."),
-	rewriteRow("url.rewrite-if-not-file", "As `url.rewrite-once`, unless there is such a file."),
-	rewriteRow("url.rewrite-repeat-if-not-file", "As `url.rewrite-repeat`, unless there is such a file."),
-}
-
-func rewriteRow(name, doc string) Directive {
-	return Directive{Name: name, Module: "mod_rewrite", Type: KVString, Scope: ScopeConnection, Status: NotYet, Note: noRewrite, Doc: doc}
-}
-
 // forwardTable has the directives of mod_extforward.
 var forwardTable = []Directive{
-	{Name: "extforward.forwarder", Module: "mod_extforward", Type: KVString, Scope: ScopeConnection, Status: NotYet, Note: "the address of the peer is taken for the client's in this version, in conditions and in the log", Doc: "The proxies whose word on the client's address is trusted."},
-	{Name: "extforward.headers", Module: "mod_extforward", Type: VList, Scope: ScopeConnection, Default: `( "X-Forwarded-For", "Forwarded-For" )`, Status: NoEffect, Note: "only with `extforward.forwarder`", Doc: "The headers in which they tell it."},
-	{Name: "extforward.params", Module: "mod_extforward", Type: KVAny, Scope: ScopeConnection, Status: NoEffect, Note: "only with `extforward.forwarder`", Doc: "The parts of `Forwarded` that are used."},
-	{Name: "extforward.hap-PROXY", Module: "mod_extforward", Type: Bool, Scope: ScopeConnection, Default: `"disable"`, Status: NotYet, Note: "there is no PROXY protocol in this version: do not let the proxy send it", Doc: "Take the client's address from HAProxy's PROXY protocol."},
-	{Name: "extforward.hap-PROXY-ssl-client-verify", Module: "mod_extforward", Type: Bool, Scope: ScopeConnection, Default: `"disable"`, Status: NotYet, Note: "there is no PROXY protocol in this version", Doc: "Take the client's certificate from it, too."},
+	{
+		Name: "extforward.forwarder", Module: "mod_extforward", Type: KVString, Scope: ScopeConnection, Example: `( "10.0.0.1" => "trust", "192.168.0.0/16" => "trust" )`, Status: Differs,
+		Note:    "what is no address is an error; a range can be `untrusted`, too, and the smallest that has an address counts",
+		Doc:     "The proxies whose word on the client is taken: addresses, or ranges such as `10.0.0.0/8`, each with `trust` or `untrusted`. `all` is every peer.",
+		check:   checkForwarders,
+		request: func(s *Settings, v *typed) { s.setForwarded(func(p *forwarded.Policy) { p.Trust = v.trust }) },
+	},
+	{
+		Name: "extforward.headers", Module: "mod_extforward", Type: VList, Scope: ScopeConnection, Example: `( "X-Forwarded-For" )`,
+		Default: `( "X-Forwarded-For", "Forwarded-For" )`,
+		Doc:     "The header fields in which they tell it; the first that a request has counts. `Forwarded` is that of RFC 7239.",
+		request: func(s *Settings, v *typed) { s.setForwarded(func(p *forwarded.Policy) { p.Headers = v.list }) },
+	},
+	{
+		Name: "extforward.params", Module: "mod_extforward", Type: KVAny, Scope: ScopeConnection, Example: `( "host" => 1 )`,
+		Doc:   "What else is taken from `Forwarded`, each `enable` or `disable`: `host`, and `remote_user`. Anything else is an error.",
+		check: checkForwardedParams,
+		request: func(s *Settings, v *typed) {
+			s.setForwarded(func(p *forwarded.Policy) {
+				p.Host, p.RemoteUser = false, false
+				for _, e := range v.value.elems {
+					switch on, _ := boolean(e.value); fold(e.key) {
+					case forwardedHost:
+						p.Host = on
+					case forwardedUser:
+						p.RemoteUser = on
+					}
+				}
+			})
+		},
+	},
+	{
+		Name: "extforward.hap-PROXY", Module: "mod_extforward", Type: Bool, Scope: ScopeSocket, Default: `"disable"`, Status: Differs,
+		Note:   "it has no effect in a condition on the address of the peer",
+		Doc:    "Connections of the peers that `extforward.forwarder` trusts begin with HAProxy's PROXY protocol, which tells the client's address.",
+		socket: func(s *socket, v *typed) { s.proxy = v.on },
+	},
+	{
+		Name: "extforward.hap-PROXY-ssl-client-verify", Module: "mod_extforward", Type: Bool, Scope: ScopeConnection, Default: `"disable"`, Status: NotYet,
+		Note: "what the PROXY protocol says of a certificate is not read in this version", Doc: "Take the user from the certificate of which the PROXY protocol tells.",
+	},
+}
+
+const (
+	forwardedHost = "host"
+	forwardedUser = "remote_user"
+)
+
+// setForwarded changes a copy of s.Forwarded, which other settings share.
+func (s *Settings) setForwarded(change func(*forwarded.Policy)) {
+	p := *s.Forwarded
+	change(&p)
+	s.Forwarded = &p
+}
+
+// checkForwarders reads the peers of an extforward.forwarder.
+func checkForwarders(l *loader, d *Directive, v *typed) {
+	for _, e := range v.value.elems {
+		word := fold(e.value.text)
+		if word != "trust" && word != "untrusted" {
+			l.warnf(e.value.pos, `write "trust" or "untrusted"`, "%s in %s is %s: it is not trusted", quote(e.key), d.Name, quote(e.value.text))
+		}
+		if err := v.trust.Add(e.key, word == "trust"); err != nil {
+			l.errorf(e.pos, `write it as "10.0.0.1", "10.0.0.0/8", "2001:db8::/32" or "all"`, "%s: %v", d.Name, err)
+		}
+	}
+}
+
+// checkForwardedParams reports what an extforward.params cannot have.
+func checkForwardedParams(l *loader, d *Directive, v *typed) {
+	for _, e := range v.value.elems {
+		key := fold(e.key)
+		if key != forwardedHost && key != forwardedUser {
+			l.errorf(e.pos, fmt.Sprintf("write %q or %q", forwardedHost, forwardedUser), "unknown parameter %s in %s", quote(e.key), d.Name)
+			continue
+		}
+		l.convert(subject{
+			name:    fmt.Sprintf("%q in %s", key, d.Name),
+			assign:  fmt.Sprintf("%q => ", key),
+			typ:     Bool,
+			example: "1",
+		}, e.value)
+	}
 }
 
 // statusTable has the directives of mod_status.
@@ -138,22 +184,3 @@ var statusTable = []Directive{
 }
 
 const noStatus = "there are no status pages in this version"
-
-// accessFormat is lighttpd's default for accesslog.format.
-const accessFormat = `%h %V %u %t "%r" %>s %b "%{Referer}i" "%{User-Agent}i"`
-
-// checkLog reports a log that is to go to a command.
-func checkLog(l *loader, d *Directive, v *typed) {
-	if strings.HasPrefix(v.text, "|") {
-		l.errorf(v.value.pos, "write the path of a file", "%s is a command, but this version does not start programs", d.Name)
-	}
-}
-
-// checkAccessLog reports a log that is to go to a command, and notes the others.
-func checkAccessLog(l *loader, d *Directive, v *typed) {
-	checkLog(l, d, v)
-	known := func(f File) bool { return f.Name == v.text }
-	if v.text != "" && !slices.ContainsFunc(l.logs, known) {
-		l.logs = append(l.logs, File{v.text, v.value.pos})
-	}
-}

@@ -1,6 +1,9 @@
 package config
 
-import "slices"
+import (
+	"slices"
+	"strings"
+)
 
 // requestTable has the directives of the core that a condition can change.
 var requestTable = []Directive{
@@ -8,16 +11,6 @@ var requestTable = []Directive{
 		Name: "server.document-root", Type: String, Scope: ScopeConnection, Example: `"/srv/www"`,
 		Doc:     "The directory of the files. It must be set outside of conditions; it need not exist.",
 		request: func(s *Settings, v *typed) { s.DocumentRoot = v.text },
-	},
-	{
-		Name: "index-file.names", Module: "mod_indexfile", Type: VList, Scope: ScopeConnection, Example: `( "index.html" )`,
-		Doc:     "The files to serve for a path that ends in `/`, the first that exists. One that starts with `/` is relative to the document root.",
-		request: setIndexFiles,
-	},
-	{
-		Name: "server.indexfiles", Module: "mod_indexfile", Type: VList, Scope: ScopeConnection, Example: `( "index.html" )`,
-		Doc:     "The old name of `index-file.names`.",
-		request: setIndexFiles,
 	},
 	{
 		Name: "mimetype.assign", Type: KVString, Scope: ScopeConnection, Default: "a built-in table", Example: `( ".html" => "text/html" )`,
@@ -29,9 +22,8 @@ var requestTable = []Directive{
 		request: func(s *Settings, v *typed) { s.MimeAssign = v.mime },
 	},
 	{
-		Name: "static-file.exclude-extensions", Module: "mod_staticfile", Type: VList, Scope: ScopeConnection, Status: Refused,
-		Note: "files cannot be kept back in this version", Doc: "Ends of names of files that are not served.",
-		advice: "keep those files out of server.document-root, and remove the line",
+		Name: "mimetype.use-xattr", Type: Bool, Scope: ScopeConnection, Default: `"disable"`, Status: NotYet,
+		Note: "content types are found by the names of files alone in this version", Doc: "Take the content type of a file from an extended attribute.",
 	},
 	{
 		Name: "server.name", Type: String, Scope: ScopeConnection, Default: "the host of the request",
@@ -42,16 +34,6 @@ var requestTable = []Directive{
 		Name: "server.tag", Type: String, Scope: ScopeConnection, Default: "`wstunneld/` and the version",
 		Doc:     "The Server header of responses; `\"\"` leaves it out.",
 		request: func(s *Settings, v *typed) { s.ServerTag = v.text },
-	},
-	{
-		Name: "server.errorlog", Type: String, Scope: ScopeConnection, Default: "stderr", Status: Differs, Example: `"/var/log/wstunneld/error.log"`,
-		Note: "it has no effect in a condition, and takes no command", Doc: "The file for errors.",
-		check:  checkLog,
-		server: func(s *Server, v *typed) { s.ErrorLog = File{v.text, v.value.pos} },
-	},
-	{
-		Name: "server.breakagelog", Type: String, Scope: ScopeConnection, Status: NoEffect,
-		Note: "no programs are started in this version", Doc: "The file for what programs write to stderr.",
 	},
 	{
 		Name: "server.max-keep-alive-requests", Type: Short, Scope: ScopeConnection, Default: "1000",
@@ -94,12 +76,20 @@ var requestTable = []Directive{
 		request: func(s *Settings, v *typed) { s.ErrorfilePrefix = v.text },
 	},
 	{
-		Name: "server.error-handler", Type: String, Scope: ScopeConnection, Status: NotYet,
-		Note: "errors have their built-in pages, or those of server.errorfile-prefix, in this version", Doc: "The path that answers for errors.",
+		Name: "server.error-handler", Type: String, Scope: ScopeConnection, Example: `"/error.html"`,
+		Doc:     "The path that answers in place of an error page.",
+		check:   checkHandler,
+		request: func(s *Settings, v *typed) { s.ErrorHandler = v.text },
 	},
 	{
-		Name: "server.error-handler-404", Type: String, Scope: ScopeConnection, Status: NotYet,
-		Note: "errors have their built-in pages, or those of server.errorfile-prefix, in this version", Doc: "The path that answers for files that do not exist.",
+		Name: "server.error-handler-404", Type: String, Scope: ScopeConnection, Example: `"/missing.html"`,
+		Doc:     "The path that answers for files that do not exist; it goes before `server.error-handler`.",
+		check:   checkHandler,
+		request: func(s *Settings, v *typed) { s.ErrorHandler404 = v.text },
+	},
+	{
+		Name: "server.error-intercept", Type: Bool, Scope: ScopeConnection, Default: `"disable"`, Status: NoEffect,
+		Note: "every error page is the server's own", Doc: "Replace the error pages of backends.",
 	},
 	{
 		Name: "server.range-requests", Type: Bool, Scope: ScopeConnection, Default: `"enable"`,
@@ -113,8 +103,10 @@ var requestTable = []Directive{
 		request: func(s *Settings, v *typed) { s.FollowSymlink = v.on },
 	},
 	{
-		Name: "server.force-lowercase-filenames", Type: Bool, Scope: ScopeConnection, Default: `"disable"`, Status: NotYet,
-		Note: "names are taken as they are in this version", Doc: "Look up files in lower case.",
+		Name: "server.force-lowercase-filenames", Type: Bool, Scope: ScopeConnection, Default: `"disable"`, Status: Differs,
+		Note:    "it is off also where the file system does not tell the case of letters",
+		Doc:     "Look up files in lower case, and compare paths with `alias.url`, `url.access-deny` and the like in any case.",
+		request: func(s *Settings, v *typed) { s.Lowercase = v.on },
 	},
 	{
 		Name: "server.protocol-http11", Type: Bool, Scope: ScopeConnection, Default: `"enable"`,
@@ -122,12 +114,19 @@ var requestTable = []Directive{
 		request: func(s *Settings, v *typed) { s.ProtocolHTTP11 = v.on },
 	},
 	{
-		Name: "server.kbytes-per-second", Type: Short, Scope: ScopeConnection, Default: "0", Status: NotYet,
-		Note: "nothing is throttled in this version", Doc: "How many KiB a second all connections together are sent.",
+		Name: "server.kbytes-per-second", Type: Short, Scope: ScopeConnection, Default: "0",
+		Doc: "How many KiB a second all connections together are sent whose requests are of this block; 0 is no limit.",
+		check: func(_ *loader, _ *Directive, v *typed) {
+			if v.num > 0 {
+				v.throttle = &Throttle{int(v.num)}
+			}
+		},
+		request: func(s *Settings, v *typed) { s.Throttle = v.throttle },
 	},
 	{
-		Name: "connection.kbytes-per-second", Type: Short, Scope: ScopeConnection, Default: "0", Status: NotYet,
-		Note: "nothing is throttled in this version", Doc: "How many KiB a second a connection is sent.",
+		Name: "connection.kbytes-per-second", Type: Short, Scope: ScopeConnection, Default: "0",
+		Doc:     "How many KiB a second one connection is sent; 0 is no limit.",
+		request: func(s *Settings, v *typed) { s.ConnectionKBytesPerSecond = int(v.num) },
 	},
 	{
 		Name: "etag.use-inode", Type: Bool, Scope: ScopeConnection, Default: `"enable"`,
@@ -144,24 +143,41 @@ var requestTable = []Directive{
 		Doc:     "Let the ETag depend on the file's size.",
 		request: func(s *Settings, v *typed) { s.ETagUseSize = v.on },
 	},
-	debugRow("log-request-header", "the header of requests"),
-	debugRow("log-response-header", "the header of responses"),
-	debugRow("log-request-handling", "how requests are handled"),
-	debugRow("log-condition-handling", "which conditions match"),
-	debugRow("log-file-not-found", "files that do not exist"),
-	debugRow("log-timeouts", "connections that are closed for being idle"),
-	debugRow("log-state-handling", "the states of connections"),
 }
 
-// debugRow returns the row of "debug." + name.
-func debugRow(name, what string) Directive {
-	return Directive{
-		Name: "debug." + name, Type: Bool, Scope: ScopeConnection, Default: `"disable"`, Status: NoEffect,
-		Note: "there are no such traces in this version", Doc: "Write to the error log " + what + ".",
+// checkHandler warns of a path that no request can have.
+func checkHandler(l *loader, d *Directive, v *typed) {
+	if v.text != "" && !strings.HasPrefix(v.text, "/") {
+		l.warnf(v.value.pos, "write the path of a URL, such as \"/error.html\"", "%s is %s, which is no path", d.Name, quote(v.text))
 	}
 }
 
-func setIndexFiles(s *Settings, v *typed) { s.IndexFiles = v.list }
+// debugTable has the directives that say what is traced.
+var debugTable = []Directive{
+	debugRow("debug.log-request-header", "the header of requests", func(t *Trace, on bool) { t.RequestHeader = on }),
+	debugRow("debug.log-response-header", "the header of responses", func(t *Trace, on bool) { t.ResponseHeader = on }),
+	debugRow("debug.log-request-handling", "how requests are handled", func(t *Trace, on bool) { t.RequestHandling = on }),
+	debugRow("debug.log-condition-handling", "which conditions match", func(t *Trace, on bool) { t.ConditionHandling = on }),
+	debugRow("debug.log-file-not-found", "files that do not exist", func(t *Trace, on bool) { t.FileNotFound = on }),
+	debugRow("debug.log-timeouts", "connections that are closed for being idle", func(t *Trace, on bool) { t.Timeouts = on }),
+	{
+		Name: "debug.log-request-header-on-error", Type: Bool, Scope: ScopeServer, Default: `"disable"`, Status: NoEffect,
+		Note: "what cannot be read of a request is not kept", Doc: "Write to the error log the header of requests that cannot be read.",
+	},
+	{
+		Name: "debug.log-state-handling", Type: Bool, Scope: ScopeConnection, Default: `"disable"`, Status: NoEffect,
+		Note: "connections have no such states here", Doc: "Write to the error log the states of connections.",
+	},
+}
+
+// debugRow returns the row of a directive that writes what to the error log.
+func debugRow(name, what string, set func(t *Trace, on bool)) Directive {
+	return Directive{
+		Name: name, Type: Bool, Scope: ScopeConnection, Default: `"disable"`, Status: Differs,
+		Note: "the lines are those of this server", Doc: "Write to the error log " + what + ".",
+		request: func(s *Settings, v *typed) { set(&s.Trace, v.on) },
+	}
+}
 
 // tunnelTable has the directives of mod_wstunnel.
 var tunnelTable = []Directive{
@@ -210,35 +226,5 @@ var tunnelTable = []Directive{
 		Note:    "N is N seconds, not N+1",
 		Doc:     "The seconds between pings to the client; 0 sends none.",
 		request: func(s *Settings, v *typed) { s.Wstunnel.PingInterval = seconds(v.num) },
-	},
-}
-
-// logTable has the directives of mod_accesslog.
-var logTable = []Directive{
-	{
-		Name: "accesslog.filename", Module: "mod_accesslog", Type: String, Scope: ScopeConnection, Status: Differs, Example: `"/var/log/wstunneld/access.log"`,
-		Note:    "it takes no command; the line of a tunnel has the bytes each way, the close code and the cause in addition",
-		Doc:     "The file for one line per request; that of a tunnel is written at its end.",
-		check:   checkAccessLog,
-		request: func(s *Settings, v *typed) { s.AccessLog = v.text },
-	},
-	{
-		Name: "accesslog.format", Module: "mod_accesslog", Type: String, Scope: ScopeConnection, Status: NotYet,
-		Default: "`" + accessFormat + "`",
-		Note:    "the default format is written in this version", Doc: "The fields of a line.",
-		off: func(v *typed) bool { return v.text == accessFormat },
-	},
-	{
-		Name: "accesslog.use-syslog", Module: "mod_accesslog", Type: Bool, Scope: ScopeConnection, Default: `"disable"`, Status: NotYet,
-		Note: "there is no syslog in this version", Doc: "Write the access log to syslog.",
-	},
-	{
-		Name: "accesslog.syslog-level", Module: "mod_accesslog", Type: Short, Scope: ScopeConnection, Default: "6", Status: NoEffect,
-		Note: "there is no syslog in this version", Doc: "The level for `accesslog.use-syslog`.",
-	},
-	{
-		Name: "accesslog.escaping", Module: "mod_accesslog", Type: String, Scope: ScopeConnection, Default: `"default"`, Status: NotYet,
-		Note: "the default escapes are written in this version", Doc: "How special characters are written: `default` or `json`.",
-		off: func(v *typed) bool { return v.text == "" || v.text == "default" },
 	},
 }

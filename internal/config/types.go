@@ -4,6 +4,11 @@ import (
 	"fmt"
 	"strconv"
 	"strings"
+
+	"github.com/wstunneld/wstunneld/internal/accesslog"
+	"github.com/wstunneld/wstunneld/internal/expire"
+	"github.com/wstunneld/wstunneld/internal/forwarded"
+	"github.com/wstunneld/wstunneld/internal/pattern"
 )
 
 // A Type is what values a directive or a host option takes. The names are those
@@ -41,7 +46,7 @@ func (t Type) example() string {
 }
 
 // A typed is a value that was checked against a Type. Which of its fields is
-// set depends on the type; value always is.
+// set depends on the type; value and block always are.
 type typed struct {
 	text  string   // String
 	num   int64    // Short, Int
@@ -49,9 +54,18 @@ type typed struct {
 	list  []string // VList
 	pairs []KV     // KVString
 	value value    // as it was
+	block *context // where it is set
 
-	exts []*Ext      // of wstunnel.server
-	mime *MimeAssign // of mimetype.assign
+	// What the check of a directive makes of it.
+	exts     []*Ext             // of wstunnel.server
+	mime     *MimeAssign        // of mimetype.assign
+	rules    *URLRules          // of url.redirect, url.rewrite-once and the like
+	log      Log                // of a log's name
+	format   *accesslog.Format  // of accesslog.format
+	trust    forwarded.Trust    // of extforward.forwarder
+	patterns []*pattern.Pattern // of dir-listing.exclude
+	expire   []expire.Rule      // of expire.url and expire.mimetypes
+	throttle *Throttle          // of server.kbytes-per-second
 }
 
 // empty reports whether v is nothing, or what its type has for "off".
