@@ -27,6 +27,7 @@ var layout = map[string][]string{
 	"internal/urlrule":           {"ours"},
 	"internal/urlpath":           {"ours"},
 	"internal/forwarded":         {"ours"},
+	"internal/expire":            {"ours"},
 	"internal/backend":           {"config/...", "ws", "net/http"},
 	"internal/files":             {"front/...", "tunnel/...", "backend", "config/..."},
 	"internal/dirlist":           {"ours", "net/..."},
