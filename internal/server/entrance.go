@@ -79,7 +79,7 @@ func (g *generation) plan(s *Server, at address, from netip.AddrPort, b []byte) 
 	log := g.debugLog(set)
 	answer := front.Answer{Accept: accept.Key, Subprotocol: accept.Subprotocol, Server: set.ServerTag}
 	t := &openTunnel{g: g, set: set, client: client, host: host}
-	if g.accessLogs[set.AccessLog] != nil {
+	if g.accessLogs[set.AccessLog.File] != nil {
 		t.entry = newEntry(r, client)
 		t.entry.Status = http.StatusSwitchingProtocols
 		accesslog.Default.Keep(t.entry)

@@ -74,8 +74,8 @@ func newTypes(m *config.MimeAssign) *files.Types {
 func (g *generation) openLogs(stderr io.Writer) error {
 	var errs []error
 	w := stderr
-	if f := g.cfg.Server.ErrorLog; f.Name != "" {
-		l, err := logfile.Open(f.Name)
+	if f := g.cfg.Server.ErrorLog; f.File != "" {
+		l, err := logfile.Open(f.File)
 		if err != nil {
 			errs = append(errs, fmt.Errorf("%v: server.errorlog: %w: %s", f.Pos, err, fileHint))
 		} else {
@@ -88,12 +88,12 @@ func (g *generation) openLogs(stderr io.Writer) error {
 		g.debugLogs[i] = slog.New(atLeast{text, level})
 	}
 	for _, f := range g.cfg.AccessLogs {
-		l, err := logfile.Open(f.Name)
+		l, err := logfile.Open(f.File)
 		if err != nil {
 			errs = append(errs, fmt.Errorf("%v: accesslog.filename: %w: %s", f.Pos, err, fileHint))
 			continue
 		}
-		g.accessLogs[f.Name] = l
+		g.accessLogs[f.File] = l
 	}
 	return errors.Join(errs...)
 }
@@ -127,7 +127,7 @@ func (g *generation) debugLog(set *config.Settings) *slog.Logger {
 
 // access writes the access log's line of e.
 func (g *generation) access(set *config.Settings, e *accesslog.Entry) {
-	l := g.accessLogs[set.AccessLog]
+	l := g.accessLogs[set.AccessLog.File]
 	if l == nil {
 		return
 	}
