@@ -63,7 +63,7 @@ func TestOneMessagePerMistake(t *testing.T) {
 		{`index-file.names = ("k" => "a")`, `28: index-file.names takes a list of strings without keys, but its element 1 has the key "k": write index-file.names = ( "index.html" )`},
 		{`mimetype.assign = ("a")`, `20: mimetype.assign takes a list of strings with keys, but its element 1 has no key: write mimetype.assign = ( ".html" => "text/html" )`},
 		{ws + `wstunnel.server = ("" => "x")`, `60: wstunnel.server takes a list of lists with keys, but its element "" is "x": write wstunnel.server = ( "/ws" => ( ( "host" => "127.0.0.1", "port" => 5900 ) ) )`},
-		{`server.feature-flags = (1)`, `25: server.feature-flags takes a list with keys, but its element 1 has no key: write server.feature-flags = ( "server.graceful-shutdown-timeout" => 8 )`},
+		{`server.feature-flags = (1)`, `25: server.feature-flags takes a list with keys, but its element 1 has no key: write server.feature-flags = ( "server.graceful-shutdown-timeout" => 30 )`},
 
 		// Conditions.
 		{`$HTTP["url"] == 1 { }`, `17: $HTTP["url"] is compared with 1, but takes a string: write it in quotes`},
