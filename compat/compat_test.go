@@ -157,7 +157,8 @@ func loopback() string {
 	return fmt.Sprintf("127.%d.%d.%d", n(), n(), n())
 }
 
-// start runs the program on the configuration in dir until stop is called.
+// start runs the program on the configuration in dir until stop is called, or
+// the test ends.
 func (p program) start(t *testing.T, dir, addr string) *server {
 	t.Helper()
 	s := &server{addr: addr, stderr: &watch{mark: p.ready, seen: make(chan struct{})}, exited: make(chan struct{})}
@@ -170,13 +171,12 @@ func (p program) start(t *testing.T, dir, addr string) *server {
 		s.cmd.Wait()
 		close(s.exited)
 	}()
+	t.Cleanup(s.kill)
 	select {
 	case <-s.stderr.seen:
 	case <-s.exited:
 		t.Fatalf("%s does not start:\n%s", p.name, s.stderr)
 	case <-time.After(patience):
-		s.cmd.Process.Kill()
-		<-s.exited
 		t.Fatalf("%s neither starts nor ends:\n%s", p.name, s.stderr)
 	}
 	return s
@@ -189,10 +189,15 @@ func (s *server) stop(t *testing.T) {
 	select {
 	case <-s.exited:
 	case <-time.After(patience):
-		s.cmd.Process.Kill()
-		<-s.exited
+		s.kill()
 		t.Errorf("%s does not end at SIGTERM:\n%s", s.cmd.Path, s.stderr)
 	}
+}
+
+// kill ends the server if it still runs.
+func (s *server) kill() {
+	s.cmd.Process.Kill()
+	<-s.exited
 }
 
 // A watch keeps what is written and closes seen when mark is in it.
