@@ -7,7 +7,6 @@ import (
 	"net/netip"
 	"time"
 
-	"github.com/wstunneld/wstunneld/internal/accesslog"
 	"github.com/wstunneld/wstunneld/internal/config"
 	"github.com/wstunneld/wstunneld/internal/front"
 	"github.com/wstunneld/wstunneld/internal/handshake"
@@ -24,10 +23,10 @@ func (s *Server) entrance(ln net.Listener, l *config.Listener, base *config.Sett
 	if s.loops == nil || !ok {
 		return ln, func() {}, nil
 	}
-	handed := front.NewHanded(ln.Addr())
+	handed, local := front.NewHanded(ln.Addr()), addrPort(ln.Addr().String())
 	stop, err = s.loops.Accept(lc, &loop.Entrance{
 		Timeout:  base.MaxReadIdle,
-		Request:  func(client netip.AddrPort, b []byte) *loop.Plan { return s.plan(addressOf(l), client, b) },
+		Request:  func(client netip.AddrPort, b []byte) *loop.Plan { return s.plan(addressOf(l), client, local, b) },
 		HandOver: handed.HandOver,
 		Failed: func(err error) {
 			s.log.Error("accepting a connection", slog.String("listener", l.Address), slog.Any("error", err))
@@ -39,35 +38,30 @@ func (s *Server) entrance(ln net.Listener, l *config.Listener, base *config.Sett
 // plan returns how to open the tunnel that the request at the start of b asks
 // for. It returns nil if b is not plainly such a request, or if the answer is
 // another: handler finds it.
-func (s *Server) plan(at address, from netip.AddrPort, b []byte) *loop.Plan {
+func (s *Server) plan(at address, from, local netip.AddrPort, b []byte) *loop.Plan {
 	g := s.acquire()
-	p := g.plan(s, at, from, b)
+	p := g.plan(s, at, from, local, b)
 	if p == nil {
 		s.release(g)
 	}
 	return p
 }
 
-func (g *generation) plan(s *Server, at address, from netip.AddrPort, b []byte) *loop.Plan {
+func (g *generation) plan(s *Server, at address, from, local netip.AddrPort, b []byte) *loop.Plan {
 	l := g.listeners[at]
 	r, size := front.ParseUpgrade(b, g.cfg.Server.MaxRequestFieldSize)
 	if l == nil || r == nil || !handshake.IsUpgrade(r) {
 		return nil
 	}
-	var client string
-	if from.IsValid() {
-		client = from.Addr().String()
-	}
-	urlPath, ok := cleanPath(r.URL)
-	if !ok {
+	q := &request{Request: r, g: g, l: l, begun: time.Now(), client: from, local: local, scheme: "http"}
+	if q.route() != 0 || q.location != "" {
 		return nil
 	}
-	set := g.resolve(l, r, urlPath, from.Addr(), client)
-	ext := set.Wstunnel.Match(urlPath)
-	if !set.ProtocolHTTP11 || ext == nil {
+	ext := q.set.Wstunnel.Match(q.target.Path)
+	if !q.set.ProtocolHTTP11 || ext == nil || !handshake.IsUpgrade(q.Request) || g.limiters(q.set) != nil {
 		return nil
 	}
-	accept, err := handshake.Check(r.Header, set.Wstunnel.Origins)
+	accept, err := handshake.Check(q.Header, q.set.Wstunnel.Origins)
 	if err != nil {
 		return nil
 	}
@@ -76,13 +70,13 @@ func (g *generation) plan(s *Server, at address, from netip.AddrPort, b []byte) 
 	if !ok {
 		return nil
 	}
-	log := g.debugLog(set)
-	answer := front.Answer{Accept: accept.Key, Subprotocol: accept.Subprotocol, Server: set.ServerTag}
-	t := &openTunnel{g: g, set: set, client: client, host: host}
-	if g.accessLogs[set.AccessLog.File] != nil {
-		t.entry = newEntry(r, client)
-		t.entry.Status = http.StatusSwitchingProtocols
-		accesslog.Default.Keep(t.entry)
+	log, client := g.debugLog(q.set), q.clientText()
+	answer := q.switching(accept)
+	t := &openTunnel{g: g, set: q.set, client: client, host: host}
+	if g.logsAccess(q.set) {
+		t.entry = newEntry(q)
+		t.entry.Status, t.entry.Response = http.StatusSwitchingProtocols, answer.Header
+		g.keep(q.set, t.entry)
 	}
 	s.tunnels.Add(1)
 	return &loop.Plan{
@@ -90,7 +84,7 @@ func (g *generation) plan(s *Server, at address, from netip.AddrPort, b []byte) 
 		ConnectTimeout: host.ConnectTimeout,
 		Answer:         answer.Append(nil, time.Now()),
 		Size:           size,
-		Config:         tunnelConfig(set, accept, trace(log, client)),
+		Config:         tunnelConfig(q.set, accept, trace(log, client)),
 		Opened: func() {
 			log.Warn("backend connected", slog.String("client", client), slog.String("backend", host.Address))
 			t.start = time.Now()
