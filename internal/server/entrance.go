@@ -98,17 +98,19 @@ func (g *generation) plan(s *Server, at address, from, local netip.AddrPort, b [
 	}
 	log, client := g.debugLog(q.set), q.clientText()
 	answer := q.switching(accept)
+	head := answer.Append(nil, time.Now())
 	t := &openTunnel{g: g, set: q.set, client: client, host: host}
 	if g.logsAccess(q.set) {
 		t.entry = newEntry(q)
 		t.entry.Status, t.entry.Response = http.StatusSwitchingProtocols, answer.Header
+		t.entry.SentAll = int64(len(head))
 		g.keep(q.set, t.entry)
 	}
 	s.tunnels.Add(1)
 	return &loop.Plan{
 		Backend:        loop.Addr{TCP: tcp, Unix: unix},
 		ConnectTimeout: host.ConnectTimeout,
-		Answer:         answer.Append(nil, time.Now()),
+		Answer:         head,
 		Size:           size,
 		Config:         tunnelConfig(q.set, accept, trace(log, client)),
 		Opened: func() {
