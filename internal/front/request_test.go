@@ -58,6 +58,7 @@ var accepted = []change{
 	{"all that may stand in a target", "/ws?token=1", "/!\"#$&'()*+,-.:;<=>?@[\\]^_`{|}~"},
 	{"IPv6 host", "example.org:8080", "[::1]:8080"},
 	{"Pragma without Cache-Control", "Cache-Control: no-cache\r\n", ""},
+	{"Pragma beside another Cache-Control", "Cache-Control: no-cache", "Cache-Control: max-age=0"},
 	{"another Pragma", "Pragma: no-cache\r\nCache-Control: no-cache", "Pragma: x"},
 }
 
@@ -109,7 +110,7 @@ var refused = []change{
 	{"space in a name", "User-Agent", "User Agent"},
 	{"control character in a name", "User-Agent", "User\x01Agent"},
 	{"obs-text in a name", "User-Agent", "User\xe4Agent"},
-	{"parenthesis in a name", "User-Agent", "User(Agent)"},
+	{"parenthesis in a name", "User-Agent", "User(Agent"},
 	{"control character in a value", "Mozilla", "Mo\x01zilla"},
 	{"NUL in a value", "Mozilla", "Mo\x00zilla"},
 	{"tab in a value", "Mozilla", "Mo\tzilla"},
