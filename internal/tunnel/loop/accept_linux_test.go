@@ -61,7 +61,7 @@ func openDoor(t testing.TB, g *Group, network string, backend Addr, change func(
 		addr = wstest.SocketPath(t)
 	case "tcp6":
 		addr = "[::1]:0"
-	case "tcp": // both
+	case "tcp": // IPv6, and IPv4 in its guise
 		addr = "[::]:0"
 	}
 	ln, err := net.Listen(network, addr)
@@ -71,7 +71,7 @@ func openDoor(t testing.TB, g *Group, network string, backend Addr, change func(
 	t.Cleanup(func() { ln.Close() })
 	const most = 2000 // so that nothing blocks
 	d := &door{
-		TB: t, addr: ln.Addr(),
+		TB: t, addr: dialable(ln.Addr()),
 		Plan:  Plan{Backend: backend, Answer: []byte(opened), Size: len(knock), Config: &tunnel.Config{}},
 		asked: make(chan netip.AddrPort, most), results: make(chan tunnel.Result, most),
 		dropped: make(chan error, most), failed: make(chan error, most), handed: make(chan *handed, most),
@@ -96,6 +96,14 @@ func openDoor(t testing.TB, g *Group, network string, backend Addr, change func(
 		}
 	})
 	return d
+}
+
+// dialable returns where to dial a listener: one for all addresses over IPv4.
+func dialable(addr net.Addr) net.Addr {
+	if a, ok := addr.(*net.TCPAddr); ok && a.IP.IsUnspecified() {
+		return &net.TCPAddr{IP: net.IPv4(127, 0, 0, 1), Port: a.Port}
+	}
+	return addr
 }
 
 // called is called first by every function of the entrance.
@@ -310,7 +318,7 @@ func TestAccept(t *testing.T) {
 		for backend, addr := range backends {
 			for _, late := range []bool{false, true} {
 				t.Run(fmt.Sprintf("%s,%s,late=%v", network, backend, late), func(t *testing.T) {
-					if network == "tcp6" && backends["tcp6"] == (Addr{}) {
+					if network != "tcp4" && network != "unix" && backends["tcp6"] == (Addr{}) {
 						t.Skip("no IPv6 here")
 					}
 					k := realKernel
@@ -393,10 +401,76 @@ func TestAcceptHandOver(t *testing.T) {
 	}
 }
 
+// TestAcceptAtOnce has all that a client sends be there when its request is read:
+// nothing tells of it again.
+func TestAcceptAtOnce(t *testing.T) {
+	for _, late := range []bool{false, true} { // its request comes when it is accepted
+		for _, n := range []int{10, 100_000} {
+			t.Run(fmt.Sprintf("late=%v,%d", late, n), func(t *testing.T) {
+				sent, met := make(chan struct{}), make(chan struct{}, 1)
+				hold := !late // until all is sent
+				k := realKernel
+				k.read = func(fd int, b []byte) (int, syscall.Errno) {
+					n, errno := read(fd, b)
+					if !hold && len(b) == minRead {
+						hold = true
+						met <- struct{}{}
+					}
+					return n, errno
+				}
+				k.accept = func(listener int) (int, netip.AddrPort, syscall.Errno) {
+					if hold {
+						<-sent
+					}
+					return accept(listener)
+				}
+				k.poll = func(epoll int, events []syscall.EpollEvent, timeout int) int {
+					if hold && late {
+						<-sent
+					}
+					return poll(epoll, events, timeout)
+				}
+				g := run(t, k)
+				d := openDoor(t, g, "unix", echoBackend(t), nil)
+				c := d.dial()
+				if late {
+					<-met
+				}
+				data := wstest.Pattern(n)
+				c.Send([]byte(knock), wstest.Binary(data))
+				c.CloseWrite()
+				close(sent)
+				d.wantOpened(c)
+				c.WantData(ws.OpBinary, data)
+				c.WantClose(1001)
+				c.WantEOF()
+				next(t, d.results)
+				wantEmpty(t, g)
+			})
+		}
+	}
+}
+
 // TestAcceptSilent cuts off who says nothing for the time it has, and nobody
 // else.
 func TestAcceptSilent(t *testing.T) {
-	g := run(t, realKernel)
+	var l *loop
+	k := realKernel
+	k.poll = func(epoll int, events []syscall.EpollEvent, timeout int) int {
+		n := poll(epoll, events, timeout)
+		for _, ev := range events[:n] {
+			if ev.Fd >= 0 && l.slots[ev.Fd>>1].driven == nil {
+				t.Error("an event comes of a connection that is not the loop's any more")
+			}
+		}
+		return n
+	}
+	g, err := newGroup(1, k)
+	if err != nil {
+		t.Fatal(err)
+	}
+	l = g.loops[0]
+	runGroup(t, g)
 	d := openDoor(t, g, "tcp4", echoBackend(t), func(_ *door, e *Entrance) { e.Timeout = 100 * time.Millisecond })
 	quiet := d.open()
 	late := d.dial()
@@ -686,6 +760,11 @@ func TestAcceptRestStopped(t *testing.T) {
 	var lis *listener
 	l.call(func() { lis = l.listeners[0] })
 	d.stop()
+	stranger, err := os.Open(os.DevNull) // gets the number of the listener
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer stranger.Close()
 	again := openDoor(t, g, "tcp4", Addr{}, nil) // in its place
 	l.call(func() {
 		if l.listeners[0] == lis || len(l.listeners) != 1 {
