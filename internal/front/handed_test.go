@@ -34,8 +34,8 @@ func newHand(t *testing.T) *hand {
 	if err != nil {
 		t.Fatal(err)
 	}
-	h := &hand{front.NewHanded(ln), ln}
-	t.Cleanup(func() { h.Close() })
+	h := &hand{front.NewHanded(ln.Addr()), ln}
+	t.Cleanup(func() { h.Close(); ln.Close() })
 	return h
 }
 
