@@ -81,7 +81,7 @@ func serveHanded(t *testing.T, s *front.Server) *hand {
 	s.KeepAliveIdle = time.Minute
 	ctx, stop := context.WithCancel(context.Background())
 	ended := make(chan error)
-	go func() { ended <- s.Run(ctx, h, 10*time.Second) }()
+	go func() { ended <- s.Run(ctx, h, func() time.Duration { return 10 * time.Second }) }()
 	t.Cleanup(func() {
 		stop()
 		if err := <-ended; err != nil {
