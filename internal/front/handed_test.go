@@ -136,7 +136,7 @@ func TestHandedUpgrade(t *testing.T) {
 	}
 	streams := make(chan upgraded, 1)
 	h := serveHanded(t, &front.Server{Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		s, first, err := front.Upgrade(w, front.Answer{Accept: "accept"})
+		s, first, err := front.Upgrade(w, &front.Answer{Accept: "accept"})
 		if err != nil {
 			t.Error(err)
 		}
