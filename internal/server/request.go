@@ -36,6 +36,7 @@ func (s *Server) handler(at address) http.Handler {
 			q.scheme = "https"
 		}
 		status := q.route()
+		g.traceRequestHeader(q.set, r)
 		w = throttle(w, q)
 		rec := &recorder{ResponseWriter: w, q: q}
 		number := front.CountRequest(r)
@@ -163,7 +164,8 @@ func (q *request) forFiles() *http.Request {
 // fileOptions returns how package files answers q.
 func (q *request) fileOptions(s *Server, w *recorder) *files.Options {
 	set := q.set
-	o := &files.Options{
+	var o *files.Options
+	o = &files.Options{
 		Root:              set.DocumentRoot,
 		Index:             set.IndexFiles,
 		Types:             q.g.types[set.MimeAssign],
@@ -176,8 +178,8 @@ func (q *request) fileOptions(s *Server, w *recorder) *files.Options {
 		ETagMtime:         set.ETags && set.ETagUseMtime,
 		ETagSize:          set.ETags && set.ETagUseSize,
 		Error: func(_ http.ResponseWriter, r *http.Request, status int) {
-			if status == http.StatusNotFound && set.Trace.FileNotFound {
-				traceFileNotFound(q.g.errorLog(set), q)
+			if status == http.StatusNotFound {
+				q.g.traceFileNotFound(set, r, files.Path(q.target.Path, o))
 			}
 			s.errorPage(w, q, status)
 		},
@@ -269,9 +271,7 @@ func (w *recorder) WriteHeader(status int) {
 	if w.status == 0 {
 		w.status = status
 		w.q.setResponseHeader(w.Header())
-		if w.q.set.Trace.ResponseHeader {
-			traceResponseHeader(w.q.g.errorLog(w.q.set), status, w.Header())
-		}
+		w.q.g.traceResponseHeader(w.q.set, w.q.Request, status, w.Header())
 	}
 	w.ResponseWriter.WriteHeader(status)
 }
