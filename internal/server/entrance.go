@@ -17,15 +17,16 @@ import (
 
 // entrance has the loops accept the connections of ln, and open tunnels where
 // nothing is to be said against it. It returns the listener on which everything
-// else comes in, to be answered by net/http: ln itself if the loops cannot accept
+// else comes in, to be answered by net/http: all of ln if the loops cannot accept
 // from it. When the server stops, call stop.
 func (s *Server) entrance(ln net.Listener, l *config.Listener, base *config.Settings) (rest net.Listener, stop func(), err error) {
 	lc, ok := ln.(loop.Conn)
 	if s.loops == nil || !ok {
-		return ln, func() {}, nil
+		return s.limit.Listener(ln), func() {}, nil
 	}
-	handed := front.NewHanded(ln.Addr())
+	handed := front.NewHanded(ln.Addr(), &s.limit)
 	stop, err = s.loops.Accept(lc, &loop.Entrance{
+		Limit:    &s.limit,
 		Timeout:  base.MaxReadIdle,
 		Request:  func(client netip.AddrPort, b []byte) *loop.Plan { return s.plan(addressOf(l), client, b) },
 		HandOver: handed.HandOver,
