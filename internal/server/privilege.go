@@ -23,7 +23,7 @@ func confinementOf(cfg *config.Config) confinement {
 // but those of id, which may be nil. Sockets are those open.
 func confine(cfg *config.Config, id *config.Identity, sockets map[address]*socket) error {
 	if dir := cfg.Server.Chroot; dir.Name != "" {
-		time.Now().Zone() // reads the system's time zone, for the logs
+		_, _ = time.Now().Zone() // reads the system's time zone, for the logs
 		for _, sock := range sockets {
 			if unix, ok := sock.ln.(*net.UnixListener); ok {
 				unix.SetUnlinkOnClose(false) // its name means another file in there
