@@ -60,6 +60,7 @@ var importers = map[string][]string{
 	"github.com/dlclark/regexp2/v2":  {"internal/pattern"},
 	"github.com/pires/go-proxyproto": {"internal/proxyproto"},
 	"golang.org/x/sync/errgroup":     {"bench/run"},
+	"golang.org/x/time/rate":         {"internal/server"},
 }
 
 func TestImports(t *testing.T) {

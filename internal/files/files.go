@@ -124,6 +124,31 @@ func Serve(w http.ResponseWriter, r *http.Request, path string, o *Options) {
 }
 
 // serve is Serve for a valid path. If there is an error, nothing is written yet.
+// IsFile reports whether path leads to a regular file by o.
+func IsFile(path string, o *Options) bool {
+	top, rest, err := o.resolve(path)
+	if err != nil || !validPath(path) {
+		return false
+	}
+	t, rest, err := openTree(top, rest, o.FollowSymlink)
+	if err != nil {
+		return false
+	}
+	defer t.Close()
+	p, err := t.stat(rest)
+	return err == nil && p.info.Mode().IsRegular()
+}
+
+// Path returns the name in the file system that path is mapped to by o; "" if to
+// none. There need not be such a file.
+func Path(path string, o *Options) string {
+	top, rest, err := o.resolve(path)
+	if err != nil {
+		return ""
+	}
+	return strings.TrimSuffix(top, "/") + rest
+}
+
 func (o *Options) serve(w http.ResponseWriter, r *http.Request, path string) error {
 	top, rest, err := o.resolve(path)
 	if err != nil {

@@ -2,11 +2,14 @@ package front
 
 import (
 	"bytes"
+	"errors"
 	"io"
 	"math"
 	"net"
 	"strconv"
 	"time"
+
+	"github.com/wstunneld/wstunneld/internal/proxyproto"
 )
 
 // A listener hands out connections of type conn.
@@ -20,13 +23,24 @@ func (l *listener) Accept() (net.Conn, error) {
 	if err != nil {
 		return nil, err
 	}
-	c, ok := nc.(*conn) // of Handed
-	if !ok {
+	var c *conn
+	switch nc := nc.(type) {
+	case *conn: // of Handed
+		c = nc
+	case *proxyproto.Conn:
+		c = &conn{Stream: proxied{nc}}
+	default:
 		c = &conn{Stream: nc.(Stream)}
 	}
 	c.server = l.server
 	return c, nil
 }
+
+// A proxied is a connection that began with a PROXY header. Upgrade unwraps it
+// before somebody can half-close it.
+type proxied struct{ *proxyproto.Conn }
+
+func (proxied) CloseWrite() error { return errors.ErrUnsupported }
 
 // A conn is an accepted connection whose writes may take as long as they make
 // progress.
@@ -35,6 +49,7 @@ type conn struct {
 	server   *Server
 	first    []byte // what was read before, and comes first
 	requests int    // see CountRequest
+	written  int64  // see Written
 }
 
 func (c *conn) Read(b []byte) (int, error) {
@@ -57,6 +72,7 @@ func (c *conn) extend() {
 func (c *conn) Write(b []byte) (int, error) {
 	c.extend()
 	n, err := c.Stream.Write(b)
+	c.written += int64(n)
 	if c.server.Refused != nil {
 		if status, body := refusal(b); status != 0 {
 			c.server.Refused(c.RemoteAddr().String(), status, int64(len(body)))
@@ -97,6 +113,7 @@ func (c *conn) ReadFrom(r io.Reader) (n int64, err error) {
 		c.extend()
 		m, err := to.ReadFrom(&io.LimitedReader{R: whole.R, N: min(whole.N, piece)})
 		n += m
+		c.written += m
 		whole.N -= m
 		if m == 0 || err != nil {
 			return n, err

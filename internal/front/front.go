@@ -157,3 +157,19 @@ func CountRequest(r *http.Request) int {
 	c.requests++
 	return c.requests
 }
+
+// Written returns how many bytes were sent on the connection of r since it was
+// asked last.
+func Written(r *http.Request) int64 {
+	c := r.Context().Value(connKey{}).(*conn)
+	n := c.written
+	c.written = 0
+	return n
+}
+
+// IsTLS reports whether the client of r speaks TLS with the proxy that the
+// connection comes from.
+func IsTLS(r *http.Request) bool {
+	p, ok := r.Context().Value(connKey{}).(*conn).Stream.(proxied)
+	return ok && p.TLS()
+}

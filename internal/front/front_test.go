@@ -110,7 +110,7 @@ func TestUpgrade(t *testing.T) {
 	firsts := make(chan []byte, 1)
 	addr, stop := serve(t, &front.Server{
 		Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-			s, first, err := front.Upgrade(w, front.Answer{Accept: "accept", Subprotocol: "binary", Server: "tag"})
+			s, first, err := front.Upgrade(w, &front.Answer{Accept: "accept", Subprotocol: "binary", Server: "tag"})
 			if err != nil {
 				t.Error(err)
 			}

@@ -78,7 +78,7 @@ func TestLimitListener(t *testing.T) {
 			limit.Set(1)
 			s := &front.Server{
 				Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-					stream, _, err := front.Upgrade(w, front.Answer{})
+					stream, _, err := front.Upgrade(w, &front.Answer{})
 					if err != nil {
 						t.Error(err)
 						return

@@ -2,8 +2,10 @@ package front
 
 import (
 	"fmt"
+	"maps"
 	"net"
 	"net/http"
+	"slices"
 	"sync/atomic"
 	"time"
 )
@@ -20,6 +22,10 @@ type Answer struct {
 	Accept      string // Sec-WebSocket-Accept
 	Subprotocol string // Sec-WebSocket-Protocol; "": none
 	Server      string // Server; "": none
+
+	// Header holds further fields, which go last. Of the names above, only Server
+	// is replaced by one of them.
+	Header http.Header
 }
 
 // answerTimeout bounds the write of a 101: it fits into the buffer of any socket
@@ -30,7 +36,7 @@ const answerTimeout = 10 * time.Second
 // (RFC 6455 section 4.2.2). It returns the connection without deadlines, and a
 // copy of what the client sent behind its request. The handler must return then
 // without touching w. On an error it must do so too: the connection is closed.
-func Upgrade(w http.ResponseWriter, a Answer) (s Stream, first []byte, err error) {
+func Upgrade(w http.ResponseWriter, a *Answer) (s Stream, first []byte, err error) {
 	nc, rw, err := http.NewResponseController(w).Hijack()
 	if err != nil {
 		return nil, nil, fmt.Errorf("upgrade: %w", err)
@@ -42,6 +48,10 @@ func Upgrade(w http.ResponseWriter, a Answer) (s Stream, first []byte, err error
 		first = append(first, b...)
 	}
 	first = append(first, c.first...)
+	if p, ok := s.(proxied); ok {
+		under, behind := p.Unwrap()
+		s, first = under.(Stream), append(first, behind...)
+	}
 	s.SetDeadline(time.Now().Add(answerTimeout))
 	if _, err := s.Write(a.Append(nil, time.Now())); err != nil {
 		s.Close()
@@ -68,7 +78,18 @@ func (a *Answer) Append(b []byte, now time.Time) []byte {
 	field("Sec-WebSocket-Protocol", a.Subprotocol)
 	field("Connection", "upgrade")
 	field("Date", date(now))
-	field("Server", a.Server)
+	if a.Header["Server"] == nil {
+		field("Server", a.Server)
+	}
+	for _, name := range slices.Sorted(maps.Keys(a.Header)) {
+		switch name {
+		case "Upgrade", "Connection", "Sec-Websocket-Accept", "Sec-Websocket-Protocol", "Sec-Websocket-Extensions", "Date":
+			continue // what they say is the handshake's
+		}
+		for _, value := range a.Header[name] {
+			field(name, value)
+		}
+	}
 	return append(b, "\r\n"...)
 }
 

@@ -7,10 +7,10 @@ import (
 	"net/netip"
 	"time"
 
-	"github.com/wstunneld/wstunneld/internal/accesslog"
 	"github.com/wstunneld/wstunneld/internal/config"
 	"github.com/wstunneld/wstunneld/internal/front"
 	"github.com/wstunneld/wstunneld/internal/handshake"
+	"github.com/wstunneld/wstunneld/internal/proxyproto"
 	"github.com/wstunneld/wstunneld/internal/tunnel"
 	"github.com/wstunneld/wstunneld/internal/tunnel/loop"
 )
@@ -20,15 +20,18 @@ import (
 // else comes in, to be answered by net/http: all of ln if the loops cannot accept
 // from it. When the server stops, call stop.
 func (s *Server) entrance(ln net.Listener, l *config.Listener, base *config.Settings) (rest net.Listener, stop func(), err error) {
+	if l.HAProxyPROXY {
+		return s.behindProxy(s.limit.Listener(ln), l, base), func() {}, nil
+	}
 	lc, ok := ln.(loop.Conn)
 	if s.loops == nil || !ok {
 		return s.limit.Listener(ln), func() {}, nil
 	}
-	handed := front.NewHanded(ln.Addr(), &s.limit)
+	handed, local := front.NewHanded(ln.Addr(), &s.limit), addrPort(ln.Addr().String())
 	stop, err = s.loops.Accept(lc, &loop.Entrance{
 		Limit:    &s.limit,
 		Timeout:  base.MaxReadIdle,
-		Request:  func(client netip.AddrPort, b []byte) *loop.Plan { return s.plan(addressOf(l), client, b) },
+		Request:  func(client netip.AddrPort, b []byte) *loop.Plan { return s.plan(addressOf(l), client, local, b) },
 		HandOver: handed.HandOver,
 		Failed: func(err error) {
 			s.log.Error("accepting a connection", slog.String("listener", l.Address), slog.Any("error", err))
@@ -37,38 +40,55 @@ func (s *Server) entrance(ln net.Listener, l *config.Listener, base *config.Sett
 	return handed, stop, err
 }
 
+// behindProxy returns a listener for the connections of ln, of which those from
+// trusted proxies have to begin with a PROXY header.
+func (s *Server) behindProxy(ln net.Listener, l *config.Listener, base *config.Settings) net.Listener {
+	return &proxyproto.Listener{
+		Listener: ln,
+		Timeout:  base.MaxReadIdle,
+		Trusted: func(peer netip.Addr) bool {
+			g := s.acquire()
+			defer s.release(g)
+			var addr string
+			if peer.IsValid() {
+				addr = peer.String()
+			}
+			set := g.cfg.Resolve(&config.Request{Listener: g.listeners[addressOf(l)], RemoteIP: peer, RemoteAddr: addr})
+			return set.Forwarded.Trust.Has(peer)
+		},
+		Refused: func(peer net.Addr, err error) {
+			s.log.Error("connection without a PROXY header refused", slog.String("proxy", peer.String()), slog.Any("error", err))
+		},
+	}
+}
+
 // plan returns how to open the tunnel that the request at the start of b asks
 // for. It returns nil if b is not plainly such a request, or if the answer is
 // another: handler finds it.
-func (s *Server) plan(at address, from netip.AddrPort, b []byte) *loop.Plan {
+func (s *Server) plan(at address, from, local netip.AddrPort, b []byte) *loop.Plan {
 	g := s.acquire()
-	p := g.plan(s, at, from, b)
+	p := g.plan(s, at, from, local, b)
 	if p == nil {
 		s.release(g)
 	}
 	return p
 }
 
-func (g *generation) plan(s *Server, at address, from netip.AddrPort, b []byte) *loop.Plan {
+func (g *generation) plan(s *Server, at address, from, local netip.AddrPort, b []byte) *loop.Plan {
 	l := g.listeners[at]
 	r, size := front.ParseUpgrade(b, g.cfg.Server.MaxRequestFieldSize)
 	if l == nil || r == nil || !handshake.IsUpgrade(r) {
 		return nil
 	}
-	var client string
-	if from.IsValid() {
-		client = from.Addr().String()
-	}
-	urlPath, ok := cleanPath(r.URL)
-	if !ok {
+	q := &request{Request: r, g: g, l: l, begun: time.Now(), client: from, local: local, scheme: "http"}
+	if q.route() != 0 || q.location != "" {
 		return nil
 	}
-	set := g.resolve(l, r, urlPath, from.Addr(), client)
-	ext := set.Wstunnel.Match(urlPath)
-	if !set.ProtocolHTTP11 || ext == nil {
+	ext := q.set.Wstunnel.Match(q.target.Path)
+	if !q.set.ProtocolHTTP11 || ext == nil || !handshake.IsUpgrade(q.Request) || g.limiters(q.set) != nil {
 		return nil
 	}
-	accept, err := handshake.Check(r.Header, set.Wstunnel.Origins)
+	accept, err := handshake.Check(q.Header, q.set.Wstunnel.Origins)
 	if err != nil {
 		return nil
 	}
@@ -77,21 +97,23 @@ func (g *generation) plan(s *Server, at address, from netip.AddrPort, b []byte) 
 	if !ok {
 		return nil
 	}
-	log := g.debugLog(set)
-	answer := front.Answer{Accept: accept.Key, Subprotocol: accept.Subprotocol, Server: set.ServerTag}
-	t := &openTunnel{g: g, set: set, client: client, host: host}
-	if g.accessLogs[set.AccessLog.File] != nil {
-		t.entry = newEntry(r, client)
-		t.entry.Status = http.StatusSwitchingProtocols
-		accesslog.Default.Keep(t.entry)
+	log, client := g.debugLog(q.set), q.clientText()
+	answer := q.switching(accept)
+	head := answer.Append(nil, time.Now())
+	t := &openTunnel{g: g, set: q.set, client: client, host: host}
+	if g.logsAccess(q.set) {
+		t.entry = newEntry(q)
+		t.entry.Status, t.entry.Response = http.StatusSwitchingProtocols, answer.Header
+		t.entry.SentAll = int64(len(head))
+		g.keep(q.set, t.entry)
 	}
 	s.tunnels.Add(1)
 	return &loop.Plan{
 		Backend:        loop.Addr{TCP: tcp, Unix: unix},
 		ConnectTimeout: host.ConnectTimeout,
-		Answer:         answer.Append(nil, time.Now()),
+		Answer:         head,
 		Size:           size,
-		Config:         tunnelConfig(set, accept, trace(log, client)),
+		Config:         tunnelConfig(q.set, accept, trace(log, client)),
 		Opened: func() {
 			log.Warn("backend connected", slog.String("client", client), slog.String("backend", host.Address))
 			t.start = time.Now()

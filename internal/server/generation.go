@@ -6,6 +6,9 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"net/http"
+	"slices"
+	"sync"
 	"time"
 
 	"github.com/wstunneld/wstunneld/internal/accesslog"
@@ -24,11 +27,15 @@ type generation struct {
 
 	log        *slog.Logger
 	debugLogs  [maxDebug + 1]*slog.Logger // by wstunnel.debug
-	errorLog   *logfile.File              // nil: stderr
+	errorFile  *logfile.File              // nil: stderr
 	accessLogs map[string]*logfile.File   // by accesslog.filename
 
 	exts  map[*config.Ext]*backend.Ext
 	types map[*config.MimeAssign]*files.Types
+
+	redirectFirst bool // mod_redirect is loaded before mod_rewrite
+
+	throttles sync.Map // *config.Throttle to its *rate.Limiter
 
 	users int // requests and tunnels; guarded by Server.mu
 }
@@ -43,6 +50,8 @@ func newGeneration(cfg *config.Config, stderr io.Writer) (*generation, error) {
 		exts:       make(map[*config.Ext]*backend.Ext),
 		types:      make(map[*config.MimeAssign]*files.Types),
 	}
+	redirect, rewrite := slices.Index(cfg.Server.Modules, "mod_redirect"), slices.Index(cfg.Server.Modules, "mod_rewrite")
+	g.redirectFirst = redirect >= 0 && redirect < rewrite
 	for _, l := range cfg.Listeners {
 		g.listeners[addressOf(l)] = l
 	}
@@ -79,7 +88,7 @@ func (g *generation) openLogs(stderr io.Writer) error {
 		if err != nil {
 			errs = append(errs, fmt.Errorf("%v: server.errorlog: %w: %s", f.Pos, err, fileHint))
 		} else {
-			g.errorLog, w = l, l
+			g.errorFile, w = l, l
 		}
 	}
 	text := slog.NewTextHandler(w, &slog.HandlerOptions{Level: slog.LevelDebug})
@@ -101,8 +110,8 @@ func (g *generation) openLogs(stderr io.Writer) error {
 // reopen opens the log files again.
 func (g *generation) reopen() error {
 	var errs []error
-	if g.errorLog != nil {
-		errs = append(errs, g.errorLog.Reopen())
+	if g.errorFile != nil {
+		errs = append(errs, g.errorFile.Reopen())
 	}
 	for _, l := range g.accessLogs {
 		errs = append(errs, l.Reopen())
@@ -114,8 +123,8 @@ func (g *generation) close() {
 	for _, l := range g.accessLogs {
 		l.Close()
 	}
-	if g.errorLog != nil {
-		g.errorLog.Close()
+	if g.errorFile != nil {
+		g.errorFile.Close()
 	}
 }
 
@@ -175,3 +184,13 @@ func (h currentLog) then(f func(slog.Handler) slog.Handler) slog.Handler {
 	}
 	return h
 }
+
+func (g *generation) logsAccess(set *config.Settings) bool {
+	return g.accessLogs[set.AccessLog.File] != nil
+}
+
+func (g *generation) keep(set *config.Settings, e *accesslog.Entry) { set.AccessLog.Format.Keep(e) }
+
+func (g *generation) errorLog(set *config.Settings) *slog.Logger { return g.log }
+func traceFileNotFound(*slog.Logger, *request)                   {}
+func traceResponseHeader(*slog.Logger, int, http.Header)         {}

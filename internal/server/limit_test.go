@@ -174,3 +174,31 @@ func TestReloadMaxConnections(t *testing.T) {
 	wantAnswer(t, third)
 	wantAnswer(t, s.get("tcp", s.addr))
 }
+
+// Tunnels that no loop drives or accepts count as well.
+func TestMaxConnectionsOtherTunnels(t *testing.T) {
+	for _, tt := range []struct{ name, conf, first string }{
+		{"throttled", "connection.kbytes-per-second = 100", ""},
+		{"behind a proxy", `
+server.modules += ("mod_extforward")
+extforward.forwarder = ("127.0.0.1" => "trust")
+extforward.hap-PROXY = "enable"`, "PROXY TCP4 192.0.2.7 192.0.2.1 4000 80\r\n"},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			s := start(t, "server.max-connections = 1\nwstunnel.server = (\"/ws\" => "+hosts(wstest.Backend(t, wstest.Echo))+")\n"+tt.conf)
+			dial := func() *wstest.Client {
+				c := s.connect("tcp", s.addr)
+				c.Send([]byte(tt.first), wstest.Request("/ws"))
+				return c
+			}
+			first := dial()
+			first.ReadHead()
+			second := dial()
+			wantWaiting(t, second)
+			first.Close()
+			if head := second.ReadHead(); !strings.HasPrefix(head, "HTTP/1.1 101 ") {
+				t.Errorf("answer %q, want a tunnel", head)
+			}
+		})
+	}
+}

@@ -3,7 +3,6 @@ package server
 import (
 	"context"
 	"log/slog"
-	"net/http"
 
 	"github.com/wstunneld/wstunneld/internal/accesslog"
 	"github.com/wstunneld/wstunneld/internal/config"
@@ -26,24 +25,17 @@ type atLeast struct {
 
 func (h atLeast) Enabled(_ context.Context, level slog.Level) bool { return level >= h.min }
 
-// newEntry returns what the access log says of r before it is answered.
-func newEntry(r *http.Request, client string) *accesslog.Entry {
-	return &accesslog.Entry{
-		Client:    client,
-		Authority: r.Host,
-		Request:   r.Method + " " + r.RequestURI + " " + r.Proto,
-		Header:    r.Header,
-	}
-}
-
 // refused logs requests that net/http could not read.
 func (s *Server) refused(at address) func(remote string, status int, sent int64) {
 	return func(remote string, status int, sent int64) {
 		g := s.acquire()
 		defer s.release(g)
 		set := g.cfg.Resolve(&config.Request{Listener: g.listeners[at]})
-		_, client := clientAddr(remote)
+		var client string
+		if from := addrPort(remote); from.IsValid() {
+			client = from.Addr().String()
+		}
 		g.debugLog(set).Error("request cannot be read", slog.String("client", client), slog.Int("status", status))
-		g.access(set, &accesslog.Entry{Client: client, Status: status, Sent: sent})
+		g.access(set, &accesslog.Entry{Client: client, Status: status, Sent: sent, SentAll: sent})
 	}
 }

@@ -1,16 +1,17 @@
 package server
 
 import (
+	"html"
 	"io"
+	"log/slog"
+	"net"
 	"net/http"
 	"net/netip"
-	"net/url"
-	"path"
-	"strings"
-	"unicode/utf8"
+	"time"
 
 	"github.com/wstunneld/wstunneld/internal/accesslog"
 	"github.com/wstunneld/wstunneld/internal/config"
+	"github.com/wstunneld/wstunneld/internal/dirlist"
 	"github.com/wstunneld/wstunneld/internal/files"
 	"github.com/wstunneld/wstunneld/internal/front"
 	"github.com/wstunneld/wstunneld/internal/handshake"
@@ -27,124 +28,258 @@ func (s *Server) handler(at address) http.Handler {
 			s.release(g)
 			return
 		}
-		ip, client := clientAddr(r.RemoteAddr)
-		urlPath, pathOK := cleanPath(r.URL)
-		set := g.resolve(l, r, urlPath, ip, client)
-		rec := &recorder{ResponseWriter: w, status: http.StatusOK}
-		entry := newEntry(r, client)
-		if s.answer(g, rec, r, urlPath, pathOK, set, entry) {
+		q := &request{Request: r, g: g, l: l, begun: time.Now(), client: addrPort(r.RemoteAddr), scheme: "http"}
+		if local, ok := r.Context().Value(http.LocalAddrContextKey).(*net.TCPAddr); ok {
+			q.local = local.AddrPort()
+		}
+		if front.IsTLS(r) {
+			q.scheme = "https"
+		}
+		status := q.route()
+		w = throttle(w, q)
+		rec := &recorder{ResponseWriter: w, q: q}
+		number := front.CountRequest(r)
+		var entry *accesslog.Entry
+		if g.logsAccess(q.set) {
+			entry = newEntry(q)
+			entry.KeepAlive = number - 1
+		}
+		if s.answer(q, rec, status, number, entry) {
 			return // a tunnel logs itself, and releases g, when it ends
 		}
-		entry.Status, entry.Sent = rec.status, rec.sent
-		g.access(set, entry)
+		if entry != nil {
+			rec.finish()
+			entry.Status, entry.Sent, entry.Response = rec.status, rec.sent, rec.Header()
+			entry.SentAll = front.Written(r)
+			if rec.Header().Get("Connection") != "close" {
+				entry.Conn = accesslog.ConnKept
+			}
+			g.access(q.set, entry)
+		}
 		s.release(g)
 	})
 }
 
-// resolve returns the settings for r.
-func (g *generation) resolve(l *config.Listener, r *http.Request, urlPath string, ip netip.Addr, client string) *config.Settings {
-	return g.cfg.Resolve(&config.Request{
-		Path:       urlPath,
-		Query:      r.URL.RawQuery,
-		Host:       r.Host,
-		Scheme:     "http",
-		Method:     r.Method,
-		RemoteAddr: client,
-		RemoteIP:   ip,
-		Listener:   l,
-		Header:     r.Header,
-	})
-}
-
-// answer answers r. It reports whether the request has become a tunnel, which
-// then keeps g and entry.
-func (s *Server) answer(g *generation, w http.ResponseWriter, r *http.Request, urlPath string, pathOK bool, set *config.Settings, entry *accesslog.Entry) bool {
+// answer answers q. Status is that of route, and number counts the requests of the
+// connection. It reports whether the request has become a tunnel, which then keeps
+// q.g and entry.
+func (s *Server) answer(q *request, w *recorder, status, number int, entry *accesslog.Entry) bool {
+	set, h := q.set, w.Header()
+	q.logFault(status)
 	if set.ServerTag != "" {
-		w.Header().Set("Server", set.ServerTag)
+		h.Set("Server", set.ServerTag)
 	}
 	// Whoever sends Content-Length beside chunks wants two servers to disagree on
 	// where the request ends (RFC 9112 section 6.1); net/http does not show it.
-	chunked := len(r.TransferEncoding) > 0
-	if front.CountRequest(r) > set.MaxKeepAliveRequests || set.MaxKeepAliveIdle == 0 || chunked {
-		w.Header().Set("Connection", "close")
+	chunked := len(q.TransferEncoding) > 0
+	if number > set.MaxKeepAliveRequests || set.MaxKeepAliveIdle == 0 || chunked {
+		h.Set("Connection", "close")
 	}
-	if r.Method == http.MethodOptions && r.RequestURI == "*" {
-		w.Header().Set("Allow", "OPTIONS, GET, HEAD, POST")
+	get := q.Method == http.MethodGet || q.Method == http.MethodHead
+	switch {
+	case headerSize(q.Request) > q.g.cfg.Server.MaxRequestFieldSize:
+		h.Set("Connection", "close")
+		plainPage(w, q, http.StatusRequestHeaderFieldsTooLarge)
+		return false
+	case q.Method == http.MethodOptions && q.RequestURI == "*":
+		h.Set("Allow", "OPTIONS, GET, HEAD, POST")
 		w.WriteHeader(http.StatusOK)
 		return false
-	}
-	get := r.Method == http.MethodGet || r.Method == http.MethodHead
-	http10 := r.ProtoMajor == 1 && r.ProtoMinor == 0
-	if !pathOK || get && r.ContentLength != 0 || http10 && r.Header["Upgrade"] != nil || !http10 && r.Host == "" {
-		errorPage(w, r, set, http.StatusBadRequest)
+	case status == http.StatusBadRequest, q.RequestURI == "*",
+		get && q.ContentLength != 0 && !q.g.cfg.Server.ParseOpts.MethodGetBody,
+		q.isHTTP10() && q.Header["Upgrade"] != nil,
+		!q.isHTTP10() && q.Host == "":
+		plainPage(w, q, http.StatusBadRequest)
+		return false
+	case set.MaxRequestSize > 0 && q.ContentLength > set.MaxRequestSize:
+		h.Set("Connection", "close") // or the client would send it all
+		s.errorPage(w, q, http.StatusRequestEntityTooLarge)
 		return false
 	}
-	if set.MaxRequestSize > 0 && r.ContentLength > set.MaxRequestSize {
-		errorPage(w, r, set, http.StatusRequestEntityTooLarge)
+	for {
+		switch {
+		case q.location != "":
+			if status < http.StatusBadRequest {
+				h.Set("Location", q.location)
+				h.Set("Content-Length", "0")
+				w.WriteHeader(status)
+				return false
+			}
+			s.errorPage(w, q, status)
+			return false
+		case status != 0:
+			s.errorPage(w, q, status)
+			return false
+		}
+		if q.set.ProtocolHTTP11 && handshake.IsUpgrade(q.Request) {
+			if e := q.set.Wstunnel.Match(q.target.Path); e != nil {
+				return s.answerTunnel(q, w, e, entry)
+			}
+		}
+		opts := q.fileOptions(s, w)
+		if q.set.RewriteIfNotFile != nil && !files.IsFile(q.target.Path, opts) {
+			changed, err := q.rewrite(q.set.RewriteIfNotFile)
+			if err != nil {
+				status = http.StatusInternalServerError
+				q.logFault(status)
+				continue
+			}
+			if changed {
+				status = q.reroute()
+				continue
+			}
+		}
+		if entry != nil {
+			entry.File = files.Path(q.target.Path, opts)
+		}
+		files.Serve(w, q.forFiles(), q.target.Path, opts)
 		return false
 	}
-	if set.ProtocolHTTP11 && handshake.IsUpgrade(r) {
-		if e := set.Wstunnel.Match(urlPath); e != nil {
-			return s.answerTunnel(g, w, r, e, set, entry)
+}
+
+// logFault says why q is answered with status, if that is its fault or the rules'.
+func (q *request) logFault(status int) {
+	switch {
+	case q.fault == nil:
+	case status == http.StatusInternalServerError:
+		q.g.errorLog(q.set).Error("url.rewrite", slog.String("target", q.target.Normal), slog.Any("error", q.fault))
+	default:
+		q.g.debugLog(q.set).Error("malformed request", slog.String("client", q.clientText()), slog.Any("error", q.fault))
+	}
+}
+
+// forFiles returns q as package files looks at it: with the query of the target
+// that has been rewritten.
+func (q *request) forFiles() *http.Request {
+	if q.URL.RawQuery == q.target.Query {
+		return q.Request
+	}
+	r, u := *q.Request, *q.URL
+	u.RawQuery = q.target.Query
+	r.URL = &u
+	return &r
+}
+
+// fileOptions returns how package files answers q.
+func (q *request) fileOptions(s *Server, w *recorder) *files.Options {
+	set := q.set
+	o := &files.Options{
+		Root:              set.DocumentRoot,
+		Index:             set.IndexFiles,
+		Types:             q.g.types[set.MimeAssign],
+		Lowercase:         set.Lowercase,
+		ExcludeExtensions: set.ExcludeExtensions,
+		Expire:            set.Expire,
+		Ranges:            set.RangeRequests,
+		FollowSymlink:     set.FollowSymlink,
+		ETagInode:         set.ETags && set.ETagUseInode,
+		ETagMtime:         set.ETags && set.ETagUseMtime,
+		ETagSize:          set.ETags && set.ETagUseSize,
+		Error: func(_ http.ResponseWriter, r *http.Request, status int) {
+			if status == http.StatusNotFound && set.Trace.FileNotFound {
+				traceFileNotFound(q.g.errorLog(set), q)
+			}
+			s.errorPage(w, q, status)
+		},
+	}
+	for _, kv := range set.Alias {
+		o.Aliases = append(o.Aliases, files.Alias{Prefix: kv.Key, Target: kv.Value})
+	}
+	switch {
+	case !set.PathInfo:
+		o.PathInfo = files.PathInfoMissing
+	case set.StaticPathInfo:
+		o.PathInfo = files.PathInfoIgnored
+	}
+	if set.AbsoluteDirRedirect {
+		o.RedirectBase = q.base()
+	}
+	if set.DirListing.Active {
+		o.DirListing = dirListing(set)
+	}
+	return o
+}
+
+func dirListing(set *config.Settings) *dirlist.Options {
+	d := &set.DirListing
+	o := &dirlist.Options{
+		HideDotfiles: d.HideDotfiles,
+		Encoding:     d.Encoding,
+		ExternalCSS:  d.ExternalCSS,
+		ExternalJS:   d.ExternalJS,
+		Header:       dirlist.Text{Name: d.ShowHeader, Hide: d.HideHeaderFile, Encode: d.EncodeHeader},
+		Readme:       dirlist.Text{Name: d.ShowReadme, Hide: d.HideReadmeFile, Encode: d.EncodeReadme},
+		Footer:       d.SetFooter,
+		AutoLayout:   d.AutoLayout,
+		MaxAge:       d.MaxAge,
+	}
+	if o.Footer == "" {
+		o.Footer = html.EscapeString(set.ServerTag)
+	}
+	if len(d.Exclude) > 0 {
+		o.Exclude = func(name string) bool {
+			for _, p := range d.Exclude {
+				if p.Match(name) {
+					return true
+				}
+			}
+			return false
 		}
 	}
-	files.Serve(w, r, urlPath, &files.Options{
-		Root:          set.DocumentRoot,
-		Index:         set.IndexFiles,
-		Types:         g.types[set.MimeAssign],
-		Ranges:        set.RangeRequests,
-		FollowSymlink: set.FollowSymlink,
-		ETagInode:     set.ETagUseInode,
-		ETagMtime:     set.ETagUseMtime,
-		ETagSize:      set.ETagUseSize,
-		Error: func(w http.ResponseWriter, r *http.Request, status int) {
-			errorPage(w, r, set, status)
-		},
-	})
-	return false
+	return o
 }
 
-// clientAddr takes the address out of "address:port"; a client of a Unix socket
-// has none.
-func clientAddr(remote string) (netip.Addr, string) {
-	ap, err := netip.ParseAddrPort(remote)
+// addrPort reads "address:port"; the address of a Unix socket is not valid.
+func addrPort(s string) netip.AddrPort {
+	ap, err := netip.ParseAddrPort(s)
 	if err != nil {
-		return netip.Addr{}, ""
+		return netip.AddrPort{}
 	}
-	ip := ap.Addr().Unmap().WithZone("")
-	return ip, ip.String()
+	return netip.AddrPortFrom(ap.Addr().Unmap().WithZone(""), ap.Port())
 }
 
-// cleanPath returns the path that conditions, exts and files are matched
-// against: decoded, without empty and dot segments. It is not ok if it holds
-// control characters, is not UTF-8, or does not start with a slash.
-func cleanPath(u *url.URL) (p string, ok bool) {
-	p = u.Path
-	if !strings.HasPrefix(p, "/") || !utf8.ValidString(p) || strings.ContainsFunc(p, func(r rune) bool { return r < ' ' || r == 0x7f }) {
-		return "/", false
+// headerSize returns about how many bytes the header of r was: spaces around
+// values, which net/http drops, are not counted.
+func headerSize(r *http.Request) int {
+	n := len(r.Method) + len(r.RequestURI) + len(r.Proto) + 4 + len("Host: \r\n") + len(r.Host) + 2
+	for name, values := range r.Header {
+		for _, v := range values {
+			n += len(name) + len(v) + 4
+		}
 	}
-	clean := path.Clean(p)
-	if last := p[strings.LastIndexByte(p, '/')+1:]; clean != "/" && (last == "" || last == "." || last == "..") {
-		clean += "/"
-	}
-	return clean, true
+	return n
 }
 
-// A recorder is a ResponseWriter that notes what was answered.
+// A recorder is a ResponseWriter that notes what was answered, and applies the
+// directives that concern every answer.
 type recorder struct {
 	http.ResponseWriter
-	status int
-	sent   int64 // bytes of the body
+	q        *request
+	override int // a status in the place of 200; 0: none
+	status   int
+	sent     int64 // bytes of the body
 }
 
 func (w *recorder) Unwrap() http.ResponseWriter { return w.ResponseWriter }
 
 func (w *recorder) WriteHeader(status int) {
-	w.status = status
+	if w.override != 0 && status == http.StatusOK {
+		status = w.override
+	}
+	if w.status == 0 {
+		w.status = status
+		w.q.setResponseHeader(w.Header())
+		if w.q.set.Trace.ResponseHeader {
+			traceResponseHeader(w.q.g.errorLog(w.q.set), status, w.Header())
+		}
+	}
 	w.ResponseWriter.WriteHeader(status)
 }
 
 func (w *recorder) Write(b []byte) (int, error) {
+	if w.status == 0 {
+		w.WriteHeader(http.StatusOK)
+	}
 	n, err := w.ResponseWriter.Write(b)
 	w.sent += int64(n)
 	return n, err
@@ -152,7 +287,18 @@ func (w *recorder) Write(b []byte) (int, error) {
 
 // ReadFrom lets net/http use sendfile.
 func (w *recorder) ReadFrom(r io.Reader) (int64, error) {
+	if w.status == 0 {
+		w.WriteHeader(http.StatusOK)
+	}
 	n, err := io.Copy(w.ResponseWriter, r)
 	w.sent += n
 	return n, err
+}
+
+// finish has all that was written sent, so that it can be counted.
+func (w *recorder) finish() {
+	if w.status == 0 {
+		w.WriteHeader(http.StatusOK)
+	}
+	http.NewResponseController(w.ResponseWriter).Flush()
 }

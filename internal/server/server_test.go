@@ -306,8 +306,8 @@ $HTTP["remote-ip"] != "127.0.0.0/8" { server.document-root = "/nonexistent" }
 		{"all of the server, but GET", "GET * HTTP/1.1\r\nHost: x\r\n", "400 Bad Request", "", "", ""},
 		{"malformed", "GET\r\n", "400 Bad Request", "", "request cannot be read", ""},
 		{"header too large", "GET /ws HTTP/1.1\r\nHost: x\r\nX: " + strings.Repeat("x", 9000) + "\r\n", "431 Request Header Fields Too Large", "", "request cannot be read", ""},
-		{"control character in the path", "GET /ws%00 HTTP/1.1\r\nHost: x\r\n" + upgrade + version + key, "400 Bad Request", "", "", ""},
-		{"path is not UTF-8", "GET /ws%ff HTTP/1.1\r\nHost: x\r\n" + upgrade + version + key, "400 Bad Request", "", "", ""},
+		{"control character in the path", "GET /ws%00 HTTP/1.1\r\nHost: x\r\n" + upgrade + version + key, "400 Bad Request", "", "control character", ""},
+		{"path is not UTF-8", "GET /ws%ff HTTP/1.1\r\nHost: x\r\n" + upgrade + version + key, "400 Bad Request", "", "not UTF-8", ""},
 	}
 	for i, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {

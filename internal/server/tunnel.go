@@ -20,46 +20,56 @@ import (
 
 // answerTunnel answers a request for a WebSocket at ext: with a tunnel, or with
 // an error page. The backend is connected first, so that its failure is an HTTP
-// status. It reports whether there is a tunnel, which then goes on without r and
-// keeps g and entry.
-func (s *Server) answerTunnel(g *generation, w http.ResponseWriter, r *http.Request, ext *config.Ext, set *config.Settings, entry *accesslog.Entry) bool {
-	log, client := g.debugLog(set), entry.Client
-	accept, err := handshake.Check(r.Header, set.Wstunnel.Origins)
+// status. It reports whether there is a tunnel, which then goes on without q's
+// request and keeps q.g and entry.
+func (s *Server) answerTunnel(q *request, w *recorder, ext *config.Ext, entry *accesslog.Entry) bool {
+	log, client := q.g.debugLog(q.set), q.clientText()
+	accept, err := handshake.Check(q.Header, q.set.Wstunnel.Origins)
 	if err != nil {
-		log.Error("handshake refused", slog.String("client", client), slog.String("path", r.URL.Path), slog.Any("error", err))
+		log.Error("handshake refused", slog.String("client", client), slog.String("path", q.target.Path), slog.Any("error", err))
 		var he *handshake.Error
 		errors.As(err, &he) // Check's error is always one
 		for name, values := range he.Header {
 			w.Header()[name] = append(w.Header()[name], values...)
 		}
-		errorPage(w, r, set, he.Status)
+		s.errorPage(w, q, he.Status)
 		return false
 	}
 	// The request's own context ends when the client half-closes, which it may do
 	// behind its request and some frames.
-	conn, host, err := g.exts[ext].Connect(s.ctx)
+	conn, host, err := q.g.exts[ext].Connect(s.ctx)
 	if err != nil {
-		g.log.Error("backend unreachable", slog.String("client", client), slog.String("ext", ext.Key), slog.Any("error", err))
-		errorPage(w, r, set, http.StatusServiceUnavailable)
+		q.g.errorLog(q.set).Error("backend unreachable", slog.String("client", client), slog.String("ext", ext.Key), slog.Any("error", err))
+		s.errorPage(w, q, http.StatusServiceUnavailable)
 		return false
 	}
 	log.Warn("backend connected", slog.String("client", client), slog.String("backend", host.Address))
-	entry.Status = http.StatusSwitchingProtocols
 	s.tunnels.Add(1) // before net/http forgets the connection, so that Run misses none
-	peer, first, err := front.Upgrade(w, front.Answer{
-		Accept:      accept.Key,
-		Subprotocol: accept.Subprotocol,
-		Server:      set.ServerTag,
-	})
-	accesslog.Default.Keep(entry)
-	t := &openTunnel{start: time.Now(), g: g, set: set, client: client, entry: entry, host: host}
+	answer := q.switching(accept)
+	peer, first, err := front.Upgrade(w, answer)
+	if entry != nil {
+		entry.Status, entry.Response = http.StatusSwitchingProtocols, answer.Header
+		entry.SentAll = int64(len(answer.Append(nil, time.Now())))
+		q.g.keep(q.set, entry)
+	}
+	t := &openTunnel{start: time.Now(), g: q.g, set: q.set, client: client, entry: entry, host: host}
 	if err != nil {
 		conn.Close()
 		s.ended(t, tunnel.Result{Cause: tunnel.CauseClientError, Err: err})
 		return true
 	}
-	s.drive(t, tunnelConfig(set, accept, trace(log, client)), peer, conn, first)
+	s.drive(t, tunnelConfig(q.set, accept, trace(log, client)), peer, conn, first)
 	return true
+}
+
+// switching returns the 101 for q.
+func (q *request) switching(accept handshake.Accept) *front.Answer {
+	a := &front.Answer{Accept: accept.Key, Subprotocol: accept.Subprotocol, Server: q.set.ServerTag}
+	if len(q.set.SetResponseHeader)+len(q.set.AddResponseHeader) > 0 {
+		a.Header = make(http.Header)
+		q.setResponseHeader(a.Header)
+	}
+	return a
 }
 
 func tunnelConfig(set *config.Settings, accept handshake.Accept, trace func(bool, ws.Opcode, int)) *tunnel.Config {
@@ -76,6 +86,9 @@ func tunnelConfig(set *config.Settings, accept handshake.Accept, trace func(bool
 // drive has a tunnel driven by a loop if both ends are system sockets, and
 // otherwise by a goroutine per direction. It does not wait.
 func (s *Server) drive(t *openTunnel, cfg *tunnel.Config, client front.Stream, conn backend.Conn, first []byte) {
+	if limits := t.g.limiters(t.set); limits != nil {
+		client = throttledStream{client, s.ctx, limits}
+	}
 	c, clientOK := client.(loop.Conn)
 	b, backendOK := conn.(loop.Conn)
 	if s.loops == nil || !clientOK || !backendOK {
@@ -142,6 +155,8 @@ func (s *Server) ended(t *openTunnel, res tunnel.Result) {
 	}
 	if t.entry != nil {
 		t.entry.Sent = res.Sent
+		t.entry.SentAll += res.Sent
+		t.entry.Received += res.Received
 		t.entry.Tunnel = &accesslog.Tunnel{
 			Received:  res.Received,
 			CloseCode: int(code),
