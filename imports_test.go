@@ -29,6 +29,7 @@ var layout = map[string][]string{
 	"internal/expire":            {"ours"},
 	"internal/accesslog":         {"ours"},
 	"internal/logfile":           {"ours"},
+	"internal/privilege":         {"ours"},
 	"internal/urlrule":           {"ours"},
 	"internal/urlpath":           {"ours", "net", "net/http"},
 	"internal/forwarded":         {"ours"},

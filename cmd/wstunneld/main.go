@@ -15,6 +15,7 @@ import (
 	"os"
 	"runtime"
 	"runtime/debug"
+	"strings"
 
 	"github.com/alecthomas/kong"
 
@@ -97,6 +98,7 @@ func (c *cli) serve(stdin io.Reader, stdout, stderr io.Writer) int {
 		fmt.Fprintf(stderr, "wstunneld: %v\n", err)
 		return exitFailed
 	}
+	uid := os.Geteuid() // at the start: it may change
 	load := func() (*config.Config, error) {
 		return config.Load(c.File[0], config.LoadOptions{
 			Stdin:     stdin,
@@ -104,6 +106,7 @@ func (c *cli) serve(stdin io.Reader, stdout, stderr io.Writer) int {
 			Environ:   os.Environ(),
 			Dir:       dir,
 			PID:       os.Getpid(),
+			UID:       uid,
 			ServerTag: serverTag,
 		})
 	}
@@ -142,7 +145,7 @@ func (c *cli) serve(stdin io.Reader, stdout, stderr io.Writer) int {
 	defer signals.stop()
 	s, err := server.New(cfg, server.Options{Stderr: stderr})
 	if err != nil {
-		fmt.Fprintln(stderr, err)
+		fmt.Fprintln(stderr, explain(cfg, err))
 		return exitFailed
 	}
 	reload := func() (*config.Config, error) {
@@ -160,6 +163,19 @@ func (c *cli) serve(stdin io.Reader, stdout, stderr io.Writer) int {
 		return exitFailed
 	}
 	return exitOK
+}
+
+// explain returns err, or each error that it joins, as cfg explains it.
+func explain(cfg *config.Config, err error) string {
+	joined, ok := err.(interface{ Unwrap() []error })
+	if !ok {
+		return cfg.Explain(err)
+	}
+	var lines []string
+	for _, e := range joined.Unwrap() {
+		lines = append(lines, explain(cfg, e))
+	}
+	return strings.Join(lines, "\n")
 }
 
 func (c *cli) demo(stdout, stderr io.Writer) int {

@@ -93,9 +93,20 @@ func serve(t *testing.T, conf string) *process {
 	if runtime.GOOS == "windows" {
 		t.Skip("signals are for Unix systems")
 	}
-	file := filepath.Join(t.TempDir(), "wstunneld.conf")
-	p := &process{Cmd: exec.Command(os.Args[0], "-D", "-f", file), file: file}
+	p := prepare(filepath.Join(t.TempDir(), "wstunneld.conf"))
 	p.configure(t, conf)
+	p.start(t)
+	p.addr = p.waitFor(t, `msg=listening address=(\S+)`)
+	return p
+}
+
+// prepare returns a wstunneld for the configuration in file.
+func prepare(file string) *process {
+	return &process{Cmd: exec.Command(os.Args[0], "-D", "-f", file), file: file}
+}
+
+func (p *process) start(t *testing.T) {
+	t.Helper()
 	p.Env = append(os.Environ(), asProgram+"=1")
 	pipe, err := p.StderrPipe()
 	if err != nil {
@@ -106,8 +117,6 @@ func serve(t *testing.T, conf string) *process {
 	}
 	t.Cleanup(func() { p.Process.Kill(); p.Wait() })
 	p.stderr = bufio.NewReader(pipe)
-	p.addr = p.waitFor(t, `msg=listening address=(\S+)`)
-	return p
 }
 
 // configure writes the configuration file.

@@ -11,9 +11,10 @@ import (
 
 // An Identity is whom a server that is started as root goes on as.
 type Identity struct {
-	UID    int   // -1: as before
-	GID    int   // -1: as before
-	Groups []int // all groups, GID among them; empty: none but GID
+	UID    int        // -1: as before
+	GID    int        // -1: as before
+	Groups []int      // all groups, GID among them; empty: none but GID
+	Pos    syntax.Pos // of server.username, or else of server.groupname
 }
 
 // Identity looks up server.username and server.groupname in the system. It
@@ -51,8 +52,10 @@ func (c *Config) identity() (*Identity, syntax.ErrorList) {
 		}
 	}
 	if s.Username == "" {
+		id.Pos = c.contexts[0].find("server.groupname").value.pos
 		return id, errs
 	}
+	id.Pos = c.contexts[0].find("server.username").value.pos
 	u, err := user.Lookup(s.Username)
 	if err != nil {
 		fail("server.username", "%s, which cannot be looked up: %s", quote(s.Username), accountReason(err))

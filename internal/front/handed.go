@@ -9,9 +9,11 @@ import (
 )
 
 // A Handed is a listener for connections that someone else has accepted, and of
-// which bytes may have been read.
+// which bytes may have been read. They have entered a limit, which they leave when
+// they are closed.
 type Handed struct {
-	addr net.Addr
+	addr  net.Addr
+	limit *Limit
 
 	mu     sync.Mutex
 	wake   sync.Cond
@@ -26,9 +28,10 @@ type handed struct {
 	first  []byte
 }
 
-// NewHanded returns a listener that says it listens at addr.
-func NewHanded(addr net.Addr) *Handed {
-	h := &Handed{addr: addr}
+// NewHanded returns a listener that says it listens at addr, for connections that
+// are in limit.
+func NewHanded(addr net.Addr, limit *Limit) *Handed {
+	h := &Handed{addr: addr, limit: limit}
 	h.wake.L = &h.mu
 	return h
 }
@@ -42,7 +45,7 @@ func (h *Handed) HandOver(fd int, client netip.AddrPort, first []byte) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	if h.closed {
-		socket.Close()
+		h.drop(socket)
 		return
 	}
 	h.queue = append(h.queue, handed{socket, client, first})
@@ -66,15 +69,21 @@ func (h *Handed) Accept() (net.Conn, error) {
 		return nil, err
 	}
 	h.queue = slices.Delete(h.queue, 0, 1)
-	next.socket.Close()
 	if err != nil {
+		h.drop(next.socket)
 		return nil, err
 	}
-	c := &conn{Stream: nc.(Stream), first: next.first}
+	next.socket.Close()
+	c := &conn{Stream: h.limit.counted(nc), first: next.first}
 	if next.client.IsValid() {
 		c.remote = net.TCPAddrFromAddrPort(next.client)
 	}
 	return c, nil
+}
+
+func (h *Handed) drop(socket *os.File) {
+	socket.Close()
+	h.limit.Leave()
 }
 
 func isTemporary(err error) bool {
@@ -87,7 +96,7 @@ func (h *Handed) Close() error {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	for _, c := range h.queue {
-		c.socket.Close()
+		h.drop(c.socket)
 	}
 	h.queue, h.closed = nil, true
 	h.wake.Broadcast()

@@ -1,9 +1,6 @@
 package front
 
-import (
-	"net"
-	"syscall"
-)
+import "syscall"
 
 const (
 	tcpNotSentLowat = 25 // TCP_NOTSENT_LOWAT of linux/tcp.h
@@ -12,13 +9,13 @@ const (
 
 // limitUnsent keeps the bytes few that wait in the kernel for a client that does
 // not read: they cost memory, and a ping or close frame comes behind them. It is
-// an optimisation: an error changes nothing.
+// an optimisation: an error, as of a Unix socket, changes nothing.
 func limitUnsent(s Stream) {
-	tcp, ok := s.(*net.TCPConn)
+	sc, ok := s.(syscall.Conn)
 	if !ok {
 		return
 	}
-	if raw, err := tcp.SyscallConn(); err == nil {
+	if raw, err := sc.SyscallConn(); err == nil {
 		raw.Control(func(fd uintptr) {
 			syscall.SetsockoptInt(int(fd), syscall.IPPROTO_TCP, tcpNotSentLowat, maxUnsent)
 		})

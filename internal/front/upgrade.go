@@ -10,8 +10,8 @@ import (
 	"time"
 )
 
-// A Stream is a connection that no longer speaks HTTP: a *net.TCPConn or a
-// *net.UnixConn.
+// A Stream is a connection that no longer speaks HTTP: a socket of TCP or a Unix
+// socket.
 type Stream interface {
 	net.Conn
 	CloseWrite() error

@@ -17,18 +17,19 @@ import (
 
 // entrance has the loops accept the connections of ln, and open tunnels where
 // nothing is to be said against it. It returns the listener on which everything
-// else comes in, to be answered by net/http: ln itself if the loops cannot accept
+// else comes in, to be answered by net/http: all of ln if the loops cannot accept
 // from it. When the server stops, call stop.
 func (s *Server) entrance(ln net.Listener, l *config.Listener, base *config.Settings) (rest net.Listener, stop func(), err error) {
 	if l.HAProxyPROXY {
-		return s.behindProxy(ln, l, base), func() {}, nil
+		return s.behindProxy(s.limit.Listener(ln), l, base), func() {}, nil
 	}
 	lc, ok := ln.(loop.Conn)
 	if s.loops == nil || !ok {
-		return ln, func() {}, nil
+		return s.limit.Listener(ln), func() {}, nil
 	}
-	handed, local := front.NewHanded(ln.Addr()), addrPort(ln.Addr().String())
+	handed, local := front.NewHanded(ln.Addr(), &s.limit), addrPort(ln.Addr().String())
 	stop, err = s.loops.Accept(lc, &loop.Entrance{
+		Limit:    &s.limit,
 		Timeout:  base.MaxReadIdle,
 		Request:  func(client netip.AddrPort, b []byte) *loop.Plan { return s.plan(addressOf(l), client, local, b) },
 		HandOver: handed.HandOver,

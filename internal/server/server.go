@@ -10,11 +10,9 @@ package server
 import (
 	"context"
 	"errors"
-	"fmt"
 	"io"
 	"log/slog"
 	"net"
-	"os"
 	"runtime"
 	"strings"
 	"sync"
@@ -22,6 +20,7 @@ import (
 	"time"
 
 	"github.com/wstunneld/wstunneld/internal/config"
+	"github.com/wstunneld/wstunneld/internal/front"
 	"github.com/wstunneld/wstunneld/internal/tunnel/loop"
 )
 
@@ -44,60 +43,71 @@ type Server struct {
 	tunnels sync.WaitGroup
 	closing sync.WaitGroup // generations
 
+	root        bool        // it was started as root
+	confinement confinement // what it gave up; zero if it is root, or never was
+	limit       front.Limit // server.max-connections
+
 	current atomic.Pointer[generation]
 
-	change  sync.Mutex          // guards changes of current, and sockets
+	change  sync.Mutex          // guards changes of current, sockets, and pid
 	sockets map[address]*socket // of current
+	pid     *pidFile            // of current
 
 	mu  sync.Mutex               // guards old, and users of each generation
 	old map[*generation]struct{} // with requests or tunnels left
 }
 
-// New opens the logs and listeners of cfg and writes the pid file. If it fails,
-// nothing is left open; the error is one of each thing that failed, with the
-// place in the configuration where it has one.
+// New starts the server up to the first request: it sets the limit of open files,
+// opens the listeners and the pid file, gives up root's rights as server.chroot,
+// server.username and server.groupname say, and opens the logs. If it fails,
+// nothing is left open, but the process may have lost its rights. The error is one
+// of each thing that failed, joined by [errors.Join], as a [*syntax.Error] where it
+// has a place in the configuration.
 func New(cfg *config.Config, o Options) (*Server, error) {
-	s := &Server{options: o, old: make(map[*generation]struct{}), started: make(chan struct{})}
+	id, err := cfg.Identity() // while the files are in reach that say so
+	if err != nil {
+		return nil, err
+	}
+	s := &Server{options: o, old: make(map[*generation]struct{}), started: make(chan struct{}), root: isRoot()}
 	s.log = slog.New(currentLog{s: s})
+	s.limit.Set(cfg.Server.MaxConnections)
+	s.limit.Reached = s.limitReached
+	if s.root {
+		s.confinement = confinementOf(cfg)
+	}
+	errFiles := setMaxFiles(cfg)
 	sockets, errSockets := s.listen(cfg)
 	g := newGeneration(cfg, o)
-	err := errors.Join(g.openLogs(cfg), errSockets)
+	pid, errPID := openPID(cfg.Server.PidFile)
+	err = errors.Join(errPID, errSockets)
+	if s.confinement == (confinement{}) {
+		err = errors.Join(g.openLogs(cfg), err)
+	} else if err == nil { // or the logs would be root's
+		if err = confine(cfg, id, sockets); err == nil {
+			err = g.openLogs(cfg)
+		}
+	}
 	if err == nil {
-		err = writePID(cfg) // last: until here another server may be running by the same file
+		err = pid.write()
 	}
 	if err != nil {
 		closeNew(sockets)
+		pid.discard()
 		g.close()
 		return nil, err
 	}
-	s.sockets = sockets
+	s.sockets, s.pid = sockets, pid
 	s.current.Store(g)
+	s.warnMaxFiles(cfg, errFiles)
 	for _, addr := range s.Addrs() {
 		s.log.Info("listening", slog.String("address", addr.String()))
 	}
 	return s, nil
 }
 
-func writePID(cfg *config.Config) error {
-	f := cfg.Server.PidFile
-	if f.Name == "" {
-		return nil
-	}
-	if err := os.WriteFile(f.Name, fmt.Appendf(nil, "%d\n", os.Getpid()), 0o644); err != nil {
-		return fmt.Errorf("%v: server.pid-file: %w: %s", f.Pos, err, fileHint)
-	}
-	return nil
-}
-
-// removePID removes the pid file if it is ours.
-func removePID(cfg *config.Config) {
-	name := cfg.Server.PidFile.Name
-	if name == "" {
-		return
-	}
-	if b, err := os.ReadFile(name); err == nil && string(b) == fmt.Sprintln(os.Getpid()) {
-		os.Remove(name)
-	}
+// limitReached is told that server.max-connections are open.
+func (s *Server) limitReached(most int) {
+	s.log.Warn("as many connections are open as may be: more clients wait until some end", slog.Int("server.max-connections", most))
 }
 
 // Addrs returns the addresses of the listeners, in the order of
@@ -143,7 +153,7 @@ func (s *Server) Run(ctx context.Context) error {
 	<-ctx.Done()
 	s.change.Lock() // from now on, Reload refuses
 	g = s.current.Load()
-	removePID(g.cfg)
+	s.pid.remove()
 	if s.loops != nil {
 		s.loops.Stop(s.grace())
 	}
@@ -226,6 +236,9 @@ func (s *Server) Reload(load func() (*config.Config, error)) {
 	for line := range strings.Lines(err.Error()) {
 		s.log.Error("configuration", slog.String("error", strings.TrimSuffix(line, "\n")))
 	}
+	if dir := s.confinement.chroot; dir != "" {
+		s.log.Error("configuration", slog.String("hint", "server.chroot keeps the server inside "+dir+", and it looks for the configuration and for all that this names in there: restart it to load another"))
+	}
 }
 
 // replace puts cfg to work. The caller holds s.change.
@@ -239,11 +252,11 @@ func (s *Server) replace(cfg *config.Config) error {
 	}
 	before := s.current.Load()
 	if before.cfg.Server.PidFile.Name != cfg.Server.PidFile.Name {
-		if err := writePID(cfg); err != nil {
-			s.log.Error("writing the pid file", slog.Any("error", err))
-		}
-		removePID(before.cfg)
+		s.movePID(cfg)
 	}
+	s.limit.Set(cfg.Server.MaxConnections)
+	s.warnMaxFiles(cfg, setMaxFiles(cfg))
+	s.warnConfinement(cfg)
 	s.mu.Lock()
 	s.current.Store(g)
 	s.retire(before)
@@ -263,6 +276,22 @@ func (s *Server) replace(cfg *config.Config) error {
 		s.serve(sock, g, l)
 	}
 	return nil
+}
+
+// movePID goes on with the pid file of cfg, if it can be written.
+func (s *Server) movePID(cfg *config.Config) {
+	pid, err := openPID(cfg.Server.PidFile)
+	if err == nil {
+		if err = pid.write(); err != nil {
+			pid.discard()
+			pid = nil
+		}
+	}
+	if err != nil {
+		s.log.Error("writing the pid file", slog.Any("error", err))
+	}
+	s.pid.remove()
+	s.pid = pid
 }
 
 // ReopenLogs opens the log files again, after they were rotated.

@@ -3,12 +3,12 @@ package server
 import (
 	"context"
 	"errors"
-	"fmt"
 	"log/slog"
 	"net"
 	"time"
 
 	"github.com/wstunneld/wstunneld/internal/config"
+	"github.com/wstunneld/wstunneld/internal/config/syntax"
 	"github.com/wstunneld/wstunneld/internal/front"
 )
 
@@ -54,7 +54,7 @@ func (s *Server) listen(cfg *config.Config) (map[address]*socket, error) {
 		}
 		ln, err := front.Listen(context.Background(), l.Network, l.Address, l.SocketPerms)
 		if err != nil {
-			errs = append(errs, fmt.Errorf("%v: %w: is another server running on it, and may this user bind it?", l.Pos, err))
+			errs = append(errs, &syntax.Error{Pos: l.Pos, Msg: err.Error(), Hint: "is another server running on it, and may this user bind it?"})
 			continue
 		}
 		sockets[addressOf(l)] = &socket{ln: ln}

@@ -97,11 +97,13 @@ func (s *Server) drive(t *openTunnel, cfg *tunnel.Config, client front.Stream, c
 		}()
 		return
 	}
+	s.limit.Add() // until Ended: Start closes client, which leaves
 	err := s.loops.Start(loop.Tunnel{
 		Client: c, Backend: b, First: first, Config: cfg,
 		Ended: func(res tunnel.Result) { s.endedInLoop(t, res) },
 	})
 	if err != nil {
+		s.limit.Leave()
 		t.g.log.Error("tunnel not started", slog.String("client", t.client), slog.Any("error", err))
 		s.ended(t, tunnel.Result{Cause: tunnel.CauseClientError, Err: err})
 	}
@@ -134,6 +136,7 @@ func trace(log *slog.Logger, client string) func(bool, ws.Opcode, int) {
 
 // endedInLoop is ended for a loop, which must not wait for a log.
 func (s *Server) endedInLoop(t *openTunnel, res tunnel.Result) {
+	s.limit.Leave()
 	log, level, _, _ := t.verdict(res)
 	if t.entry == nil && !log.Enabled(context.Background(), level) {
 		s.forget(t)

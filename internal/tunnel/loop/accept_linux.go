@@ -25,7 +25,9 @@ type listener struct {
 	*Entrance
 	fd    int
 	place int         // in loop.listeners
-	pause *time.Timer // nil: it does not rest
+	rests bool        // it accepts nothing now
+	pause *time.Timer // that ends a rest for want of descriptors or memory; nil: there was none
+	wake  func()      // ends a rest
 }
 
 // An opening is what a connection has beside the state of a tunnel before it is
@@ -55,8 +57,9 @@ func (g *Group) Accept(ln Conn, e *Entrance) (stop func(), err error) {
 		return nil, err
 	}
 	prepare(fd)
-	lis := &listener{Entrance: e, fd: fd}
 	l := g.loops[g.next.Add(1)%uint32(len(g.loops))]
+	lis := &listener{Entrance: e, fd: fd}
+	lis.wake = func() { l.tell(func() { l.resume(lis) }) }
 	l.call(func() { err = l.addListener(lis) })
 	if err != nil {
 		syscall.Close(fd)
@@ -96,7 +99,8 @@ func (l *loop) watchListener(lis *listener) error {
 func (l *loop) removeListener(lis *listener) {
 	if lis.pause != nil {
 		lis.pause.Stop()
-	} else {
+	}
+	if !lis.rests {
 		l.unwatch(lis.fd)
 	}
 	l.listeners[lis.place] = nil
@@ -110,43 +114,59 @@ func (l *loop) removeListener(lis *listener) {
 // accept takes the connections that wait at lis, which is nil if the event is
 // older than its removal.
 func (l *loop) accept(lis *listener) {
-	if lis == nil || lis.pause != nil {
+	if lis == nil || lis.rests {
 		return
 	}
 	for range maxAccept {
+		if lis.Limit != nil && !lis.Limit.Enter(lis.wake) {
+			l.rest(lis)
+			return
+		}
 		fd, peer, errno := l.kernel.accept(lis.fd)
-		switch errno {
-		case 0:
+		if errno == 0 {
 			l.meet(&driven{
 				opening: &opening{listener: lis, peer: peer},
 				client:  end{fd: fd, writable: true},
 				backend: end{fd: -1},
 			})
+			continue
+		}
+		lis.leave()
+		switch errno {
 		case syscall.EINTR, syscall.ECONNABORTED:
 		case syscall.EAGAIN:
 			return
 		default: // EMFILE, most likely
 			lis.Failed(os.NewSyscallError("accept", errno))
 			l.rest(lis)
+			lis.pause = time.AfterFunc(acceptPause, lis.wake)
 			return
 		}
 	}
 }
 
-// rest stops accepting from lis for a while: its event would come again at once.
+// rest stops accepting from lis: its event would come again at once.
 func (l *loop) rest(lis *listener) {
 	l.unwatch(lis.fd)
-	lis.pause = time.AfterFunc(acceptPause, func() {
-		l.tell(func() {
-			if l.listeners[lis.place] != lis {
-				return
-			}
-			lis.pause = nil
-			if err := l.watchListener(lis); err != nil {
-				lis.Failed(err)
-			}
-		})
-	})
+	lis.rests = true
+}
+
+// resume ends a rest of lis, unless it was removed.
+func (l *loop) resume(lis *listener) {
+	if l.listeners[lis.place] != lis {
+		return
+	}
+	lis.rests = false
+	if err := l.watchListener(lis); err != nil {
+		lis.Failed(err)
+	}
+}
+
+// leave is told that a connection of lis is none any more.
+func (lis *listener) leave() {
+	if lis.Limit != nil {
+		lis.Limit.Leave()
+	}
 }
 
 // meet begins to open a tunnel for a client that was accepted. Its request is
@@ -296,4 +316,5 @@ func (l *loop) cut(d *driven) {
 		syscall.Close(d.backend.fd)
 	}
 	l.leave(d)
+	d.opening.leave()
 }

@@ -43,6 +43,11 @@ type Conn interface {
 // An Entrance says what becomes of the connections of a listener. The functions
 // are called in the loops' goroutines and must not block.
 type Entrance struct {
+	// Limit bounds how many connections are open; nil: nothing does. One that was
+	// accepted is in it until it is handed over, or its plan has ended: then it is
+	// for others to leave.
+	Limit Limit
+
 	Timeout time.Duration // for the first bytes of a client; 0: no limit
 
 	// Request looks at the first bytes that a client sent. If they are the opening
@@ -57,6 +62,15 @@ type Entrance struct {
 
 	// Failed is told of errors in accepting connections.
 	Failed func(error)
+}
+
+// A Limit counts connections. Its functions must not block.
+type Limit interface {
+	// Enter reports whether a connection may be accepted, and counts it. If not,
+	// it calls wake, once, when it is worth another try.
+	Enter(wake func()) bool
+	// Leave is told that a connection was closed, or was none.
+	Leave()
 }
 
 // A Plan is how a tunnel begins.
