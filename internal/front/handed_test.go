@@ -34,7 +34,7 @@ func newHand(t *testing.T) *hand {
 	if err != nil {
 		t.Fatal(err)
 	}
-	h := &hand{front.NewHanded(ln.Addr()), ln}
+	h := &hand{front.NewHanded(ln.Addr(), new(front.Limit)), ln}
 	t.Cleanup(func() { h.Close(); ln.Close() })
 	return h
 }

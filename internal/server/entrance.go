@@ -88,6 +88,9 @@ func (g *generation) plan(s *Server, at address, from, local netip.AddrPort, b [
 	if !q.set.ProtocolHTTP11 || ext == nil || !handshake.IsUpgrade(q.Request) || g.limiters(q.set) != nil {
 		return nil
 	}
+	if q.set.Trace.RequestHeader || q.set.Trace.ResponseHeader {
+		return nil // handler writes them
+	}
 	accept, err := handshake.Check(q.Header, q.set.Wstunnel.Origins)
 	if err != nil {
 		return nil

@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"context"
 	"fmt"
+	"io"
 	"net"
 	"net/http"
 	"os"
@@ -154,6 +155,23 @@ $HTTP["url"] == "/quiet" { server.errorlog = "DIR/quiet.log" wstunnel.debug = 0 
 	}
 	if got := s.stderr.String(); got != "" {
 		t.Errorf("on stderr: %s", got)
+	}
+}
+
+// So do errors of tunnels that no wstunnel.debug asks for.
+func TestErrorLogOfTunnel(t *testing.T) {
+	reset := wstest.Backend(t, func(c net.Conn) { io.ReadFull(c, make([]byte, 1)); wstest.Reset(c) })
+	s := startLogs(t, `
+wstunnel.server = ("/" => `+hosts(reset)+`)
+$HTTP["url"] == "/ws" { server.errorlog = "DIR/ws.log" }
+`, "")
+	c := dial(t, s)
+	c.Send(wstest.Text("x"))
+	c.WantClose(1011)
+	c.Close()
+	s.end()
+	if got := s.lines("ws.log"); len(got) != 1 || !strings.Contains(got[0], "backend failed") {
+		t.Errorf("ws.log: %q, want that the backend failed", got)
 	}
 }
 
@@ -455,5 +473,34 @@ $HTTP["url"] =^ "/trace" {
 	}
 	if strings.Contains(s.stderr.String(), "header") {
 		t.Errorf("a request without debug.log-* is traced:\n%s", s.stderr)
+	}
+}
+
+// A tunnel is traced as other requests are.
+func TestTraceTunnel(t *testing.T) {
+	s := startLogs(t, `
+server.modules += ("mod_setenv")
+wstunnel.server = ("/" => `+hosts(wstest.Backend(t, wstest.Echo))+`)
+debug.log-request-header = "enable"
+debug.log-response-header = "enable"
+setenv.add-response-header = ("Set-Cookie" => "a=PRIVATE", "Content-Length" => "x")
+`, "")
+	c := dial(t, s)
+	c.Send(wstest.Close(1000, ""))
+	c.WantClose(1000)
+	c.WantEOF()
+	c.Close()
+	s.end()
+	for _, want := range []string{
+		`"request header" remote=127.0.0.1:`,
+		` line="GET /ws HTTP/1.1"`,
+		`"response header" remote=127.0.0.1:`,
+		` line="HTTP/1.1 101 Switching Protocols"`,
+		` line="Sec-WebSocket-Accept: ` + wstest.Accept,
+		` line="Set-Cookie: (hidden)"`,
+	} {
+		if got := s.stderr.String(); !strings.Contains(got, want) {
+			t.Errorf("the log has no %s:\n%s", want, got)
+		}
 	}
 }

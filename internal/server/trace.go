@@ -8,8 +8,10 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/wstunneld/wstunneld/internal/config"
+	"github.com/wstunneld/wstunneld/internal/front"
 )
 
 // traceRequestHeader writes the header of r to the error log, a record for each
@@ -35,6 +37,20 @@ func (l *logs) traceResponseHeader(set *config.Settings, r *http.Request, status
 	traceFields(line, h)
 }
 
+// traceAnswer is traceResponseHeader for a tunnel.
+func (l *logs) traceAnswer(set *config.Settings, r *http.Request, a *front.Answer) {
+	if !set.Trace.ResponseHeader {
+		return
+	}
+	line := traceLine(l.errorLog(set), "response header", r)
+	status, fields, _ := strings.Cut(string(a.Append(nil, time.Now())), "\r\n")
+	line(status)
+	for f := range strings.SplitSeq(strings.TrimRight(fields, "\r\n"), "\r\n") {
+		name, v, _ := strings.Cut(f, ": ")
+		traceField(line, name, v)
+	}
+}
+
 // traceFileNotFound writes to the error log that there is no file of that name
 // for r, if debug.log-file-not-found is on.
 func (l *logs) traceFileNotFound(set *config.Settings, r *http.Request, name string) {
@@ -53,12 +69,16 @@ func traceLine(log *slog.Logger, msg string, r *http.Request) func(string) {
 func traceFields(line func(string), h http.Header) {
 	for _, name := range slices.Sorted(maps.Keys(h)) {
 		for _, v := range h[name] {
-			if isSecret(name) && name != "Sec-Websocket-Key" {
-				v = hidden
-			}
-			line(name + ": " + redactURL(v))
+			traceField(line, name, v)
 		}
 	}
+}
+
+func traceField(line func(string), name, value string) {
+	if isSecret(name) && name != "Sec-Websocket-Key" {
+		value = hidden
+	}
+	line(name + ": " + redactURL(value))
 }
 
 // hidden takes the place of what no log may show.

@@ -47,6 +47,7 @@ func (s *Server) answerTunnel(q *request, w *recorder, ext *config.Ext, entry *a
 	s.tunnels.Add(1) // before net/http forgets the connection, so that Run misses none
 	answer := q.switching(accept)
 	peer, first, err := front.Upgrade(w, answer)
+	q.g.traceAnswer(q.set, q.Request, answer)
 	if entry != nil {
 		entry.Status, entry.Response = http.StatusSwitchingProtocols, answer.Header
 		entry.SentAll = int64(len(answer.Append(nil, time.Now())))
@@ -104,7 +105,7 @@ func (s *Server) drive(t *openTunnel, cfg *tunnel.Config, client front.Stream, c
 	})
 	if err != nil {
 		s.limit.Leave()
-		t.g.log.Error("tunnel not started", slog.String("client", t.client), slog.Any("error", err))
+		t.g.errorLog(t.set).Error("tunnel not started", slog.String("client", t.client), slog.Any("error", err))
 		s.ended(t, tunnel.Result{Cause: tunnel.CauseClientError, Err: err})
 	}
 }
@@ -197,9 +198,9 @@ func (s *Server) forget(t *openTunnel) {
 func (t *openTunnel) verdict(res tunnel.Result) (log *slog.Logger, level slog.Level, msg, hint string) {
 	switch res.Cause {
 	case tunnel.CauseBackendError:
-		return t.g.log, slog.LevelError, "backend failed", ""
+		return t.g.errorLog(t.set), slog.LevelError, "backend failed", ""
 	case tunnel.CauseNotUTF8:
-		return t.g.log, slog.LevelError, "backend sent bytes that are not UTF-8 in a text tunnel", `set wstunnel.frame-type = "binary"`
+		return t.g.errorLog(t.set), slog.LevelError, "backend sent bytes that are not UTF-8 in a text tunnel", `set wstunnel.frame-type = "binary"`
 	case tunnel.CauseProtocolError, tunnel.CauseTooBig:
 		return t.g.debugLog(t.set), slog.LevelError, "client broke the protocol", ""
 	default:
