@@ -185,7 +185,24 @@ func hosts(addrs ...string) string {
 	return "(" + strings.Join(list, ", ") + ")"
 }
 
-func TestTunnel(t *testing.T) {
+// ways are the two ways to a tunnel, as header fields: with the second, a request
+// is not plain any more, and net/http is asked what it means. Nobody must see a
+// difference.
+var ways = []struct{ name, field string }{
+	{"by the loop", "X-Way: a"},
+	{"by net/http", "X-Way: \xe4"},
+}
+
+// eachWay runs f for each of the ways.
+func eachWay(t *testing.T, f func(t *testing.T, field string)) {
+	for _, way := range ways {
+		t.Run(way.name, func(t *testing.T) { f(t, way.field) })
+	}
+}
+
+func TestTunnel(t *testing.T) { eachWay(t, testTunnel) }
+
+func testTunnel(t *testing.T, way string) {
 	tests := []struct {
 		name    string
 		conf    string
@@ -201,7 +218,7 @@ func TestTunnel(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			conf := strings.NewReplacer("TCP", hosts(wstest.Backend(t, wstest.Echo)), "UNIX", hosts(wstest.UnixBackend(t, wstest.Echo))).Replace(tt.conf)
 			s := start(t, conf)
-			c, head := wstest.Dial(t, "tcp", s.addr, "/ws", tt.headers...)
+			c, head := wstest.Dial(t, "tcp", s.addr, "/ws", append(tt.headers, way)...)
 			protocol := ""
 			if tt.headers != nil {
 				protocol = "Sec-WebSocket-Protocol: binary\r\n"
@@ -221,7 +238,9 @@ func TestTunnel(t *testing.T) {
 }
 
 // Frames that come in one piece with the request are the tunnel's.
-func TestTunnelDataBehindTheRequest(t *testing.T) {
+func TestTunnelDataBehindTheRequest(t *testing.T) { eachWay(t, testTunnelDataBehindTheRequest) }
+
+func testTunnelDataBehindTheRequest(t *testing.T, way string) {
 	s := start(t, `wstunnel.server = ("/ws" => `+hosts(wstest.Backend(t, wstest.Echo))+`)`)
 	for _, n := range []int{1, 1000, 200_000} { // within and beyond what net/http has buffered
 		conn, err := net.Dial("tcp", s.addr)
@@ -229,14 +248,46 @@ func TestTunnelDataBehindTheRequest(t *testing.T) {
 			t.Fatal(err)
 		}
 		c := wstest.NewClient(t, conn)
-		c.Send(wstest.Request("/ws"), wstest.Text(strings.Repeat("x", n)))
+		c.Send(wstest.Request("/ws", way), wstest.Text(strings.Repeat("x", n)))
 		c.ReadHead()
 		c.WantData(ws.OpText, strings.Repeat("x", n))
 	}
 }
 
+// A request may come in two pieces, cut anywhere.
+func TestTunnelRequestInPieces(t *testing.T) { eachWay(t, testTunnelRequestInPieces) }
+
+func testTunnelRequestInPieces(t *testing.T, way string) {
+	s := start(t, `wstunnel.server = ("/ws" => `+hosts(wstest.Backend(t, wstest.Echo))+`)`)
+	request := string(wstest.Request("/ws", way))
+	all := request + string(wstest.Text("hello"))
+	for _, at := range []int{1, 4, 20, len(request) - 2, len(request) - 1, len(request), len(request) + 1, len(all) - 1} {
+		conn, err := net.Dial("tcp", s.addr)
+		if err != nil {
+			t.Fatal(err)
+		}
+		c := wstest.NewClient(t, conn)
+		c.Send([]byte(all[:at]))
+		if at < len(request) {
+			// The answer to another request says that the first piece was read, most likely.
+			s.roundTrip("GET / HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
+		} else if head := c.ReadHead(); !strings.HasPrefix(head, "HTTP/1.1 101 ") {
+			t.Fatalf("cut at byte %d: got %q", at, head)
+		}
+		c.Send([]byte(all[at:]))
+		if at < len(request) {
+			c.ReadHead()
+		}
+		c.WantData(ws.OpText, "hello")
+	}
+}
+
 // A client may half-close as soon as it has said all it has to say.
 func TestTunnelHalfCloseBehindTheRequest(t *testing.T) {
+	eachWay(t, testTunnelHalfCloseBehindTheRequest)
+}
+
+func testTunnelHalfCloseBehindTheRequest(t *testing.T, way string) {
 	s := start(t, `wstunnel.server = ("/ws" => `+hosts(wstest.Backend(t, wstest.Echo))+`)`)
 	for range 50 {
 		conn, err := net.Dial("tcp", s.addr)
@@ -244,7 +295,7 @@ func TestTunnelHalfCloseBehindTheRequest(t *testing.T) {
 			t.Fatal(err)
 		}
 		c := wstest.NewClient(t, conn)
-		c.Send(wstest.Request("/ws"), wstest.Text("all of it"))
+		c.Send(wstest.Request("/ws", way), wstest.Text("all of it"))
 		c.CloseWrite()
 		if head := c.ReadHead(); !strings.HasPrefix(head, "HTTP/1.1 101 ") {
 			t.Fatalf("got %q", head)
@@ -266,10 +317,25 @@ func TestRequestOfTwoLengths(t *testing.T) {
 
 // TestHandshake: each refusal has its status, and costs the backend nothing.
 func TestHandshake(t *testing.T) {
+	var seen [2][]string // by each way: what came of each request
+	for i, way := range ways {
+		t.Run(way.name, func(t *testing.T) { seen[i] = testHandshake(t, way.field) })
+	}
+	for i, want := range seen[0] {
+		if i < len(seen[1]) && seen[1][i] != want {
+			t.Errorf("%s:\n%s\n%s:\n%s", ways[0].name, want, ways[1].name, seen[1][i])
+		}
+	}
+}
+
+// anonymous stands for what differs between two runs in answers and logs.
+var anonymous = regexp.MustCompile(`Date: [^\r]*|time=\S+|\[[^]]*\]|127\.0\.0\.1:\d+`)
+
+func testHandshake(t *testing.T, way string) (seen []string) {
 	var dialled atomic.Int32
 	addr := wstest.Backend(t, func(conn net.Conn) { dialled.Add(1); wstest.Echo(conn) })
 	s := start(t, `
-wstunnel.server = ("/ws" => `+hosts(addr)+`, "/down" => `+hosts(wstest.Refusing(t))+`)
+wstunnel.server = ("/ws" => `+hosts(addr)+`, "/down" => `+hosts(wstest.Refusing(t))+`, "/gone" => `+hosts("/nonexistent/socket")+`, "/both" => `+hosts(wstest.Refusing(t), "/nonexistent/socket")+`)
 wstunnel.debug = 1
 $HTTP["url"] =^ "/ws/origins" { wstunnel.origins = ("http://a.test") }
 $HTTP["url"] =^ "/ws/off" { wstunnel.server = () }
@@ -292,6 +358,8 @@ $HTTP["remote-ip"] != "127.0.0.0/8" { server.document-root = "/nonexistent" }
 		{"no origin", "GET /ws/origins HTTP/1.1\r\nHost: x\r\n" + upgrade + version + key, "400 Bad Request", "", "Origin", ""},
 		{"wrong origin", "GET /ws/origins HTTP/1.1\r\nHost: x\r\nOrigin: http://b.test\r\n" + upgrade + version + key, "403 Forbidden", "", "http://b.test", ""},
 		{"backend down", "GET /down HTTP/1.1\r\nHost: x\r\n" + upgrade + version + key, "503 Service Unavailable", "", "connection refused", ""},
+		{"backend has no socket", "GET /gone HTTP/1.1\r\nHost: x\r\n" + upgrade + version + key, "503 Service Unavailable", "", "no such file", ""},
+		{"both hosts down", "GET /both HTTP/1.1\r\nHost: x\r\n" + upgrade + version + key, "503 Service Unavailable", "", "no such file", ""},
 
 		// These are not for the tunnel: files answer, and there is none.
 		{"no upgrade", "GET /ws HTTP/1.1\r\nHost: x\r\n", "404 Not Found", "", "", ""},
@@ -315,7 +383,7 @@ $HTTP["remote-ip"] != "127.0.0.0/8" { server.document-root = "/nonexistent" }
 	for i, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			before := len(s.stderr.String())
-			got := s.roundTrip(tt.request + "Connection: close\r\n\r\n" + tt.body)
+			got := s.roundTrip(tt.request + way + "\r\nConnection: close\r\n\r\n" + tt.body)
 			head, _, _ := strings.Cut(got, "\r\n\r\n")
 			if !strings.HasPrefix(head, "HTTP/1.1 "+tt.status) && !strings.HasPrefix(head, "HTTP/1.0 "+tt.status) {
 				t.Errorf("got %q, want status %s", head, tt.status)
@@ -330,15 +398,20 @@ $HTTP["remote-ip"] != "127.0.0.0/8" { server.document-root = "/nonexistent" }
 			if line := s.accessLog(i + 1)[i]; !strings.Contains(line, " "+tt.status[:3]+" ") {
 				t.Errorf("access log line %q, want status %s", line, tt.status[:3])
 			}
+			all := tt.name + ":\n" + got + "\n" + s.stderr.String()[before:] + s.accessLog(i + 1)[i]
+			seen = append(seen, anonymous.ReplaceAllString(all, "-"))
 		})
 	}
 	if n := dialled.Load(); n != 0 {
 		t.Errorf("the backend was dialled %d times, want never", n)
 	}
+	return seen
 }
 
 // Conditions and exts see the path as it is meant, however it is written.
-func TestTunnelPath(t *testing.T) {
+func TestTunnelPath(t *testing.T) { eachWay(t, testTunnelPath) }
+
+func testTunnelPath(t *testing.T, way string) {
 	s := start(t, `$HTTP["url"] =~ "^/websockify$" { wstunnel.server = ("" => `+hosts(wstest.Backend(t, wstest.Echo))+`) }`)
 	tests := []struct {
 		target string
@@ -360,22 +433,26 @@ func TestTunnelPath(t *testing.T) {
 		{"/websockify%3Fx", false},
 	}
 	for _, tt := range tests {
-		_, head := wstest.Dial(t, "tcp", s.addr, tt.target)
+		_, head := wstest.Dial(t, "tcp", s.addr, tt.target, way)
 		if ok := strings.HasPrefix(head, "HTTP/1.1 101 "); ok != tt.ok {
 			t.Errorf("%s: %.12q, want a tunnel: %v", tt.target, head, tt.ok)
 		}
 	}
 }
 
-func TestFailOver(t *testing.T) {
+func TestFailOver(t *testing.T) { eachWay(t, testFailOver) }
+
+func testFailOver(t *testing.T, way string) {
 	down, up := wstest.Refusing(t), wstest.Backend(t, wstest.Echo)
 	s := start(t, `wstunnel.server = ("/ws" => `+hosts(down, "/nonexistent/socket", up)+`)`)
-	c, _ := wstest.Dial(t, "tcp", s.addr, "/ws")
+	c, _ := wstest.Dial(t, "tcp", s.addr, "/ws", way)
 	c.Send(wstest.Text("hello"))
 	c.WantData(ws.OpText, "hello")
 }
 
-func TestAccessLog(t *testing.T) {
+func TestAccessLog(t *testing.T) { eachWay(t, testAccessLog) }
+
+func testAccessLog(t *testing.T, way string) {
 	backends := map[string]string{
 		"echo":  wstest.Backend(t, wstest.Echo),
 		"quit":  wstest.Backend(t, func(conn net.Conn) { io.WriteString(conn, "bye") }),
@@ -394,7 +471,7 @@ func TestAccessLog(t *testing.T) {
 			s.roundTrip("GET /f.txt?q=1 HTTP/1.1\r\nHost: x\r\nReferer: r\"\r\nUser-Agent: u\r\nConnection: close\r\n\r\n")
 		}, `"GET /f.txt\?q=1 HTTP/1.1" 200 5 "r\\"" "u"`},
 		{"client closes", func() {
-			c, _ := wstest.Dial(t, "tcp", s.addr, "/echo", "User-Agent: u")
+			c, _ := wstest.Dial(t, "tcp", s.addr, "/echo", "User-Agent: u", way)
 			c.Send(wstest.Text("12345")) // 11 bytes in, 7 back
 			c.WantData(ws.OpText, "12345")
 			c.Send(wstest.Close(4321, "")) // 8 in, 4 back
@@ -403,18 +480,18 @@ func TestAccessLog(t *testing.T) {
 			c.CloseWrite()
 		}, `"GET /echo HTTP/1.1" 101 11 "-" "u" rx=19 tx=11 close=4321 cause=client-close duration=\d+\.\d{3}`},
 		{"client goes", func() {
-			c, _ := wstest.Dial(t, "tcp", s.addr, "/echo")
+			c, _ := wstest.Dial(t, "tcp", s.addr, "/echo", way)
 			c.CloseWrite()
 			c.WantClose(1001)
 		}, `"GET /echo HTTP/1.1" 101 4 "-" "-" rx=0 tx=4 close=1001 cause=client-eof duration=.*`},
 		{"client breaks the protocol", func() {
-			c, _ := wstest.Dial(t, "tcp", s.addr, "/echo")
+			c, _ := wstest.Dial(t, "tcp", s.addr, "/echo", way)
 			c.Send([]byte{0x81, 0x00})
 			c.WantClose(1002)
 			c.CloseWrite()
 		}, `"GET /echo HTTP/1.1" 101 \d+ "-" "-" rx=2 tx=\d+ close=1002 cause=protocol-error duration=.*`},
 		{"backend ends", func() {
-			c, _ := wstest.Dial(t, "tcp", s.addr, "/quit")
+			c, _ := wstest.Dial(t, "tcp", s.addr, "/quit", way)
 			c.WantData(ws.OpText, "bye")
 			c.WantClose(1001)
 			c.Send(wstest.Close(1001, ""))
@@ -422,7 +499,7 @@ func TestAccessLog(t *testing.T) {
 			c.CloseWrite()
 		}, `"GET /quit HTTP/1.1" 101 9 "-" "-" rx=8 tx=9 close=1001 cause=backend-eof duration=.*`},
 		{"backend resets", func() {
-			c, _ := wstest.Dial(t, "tcp", s.addr, "/reset")
+			c, _ := wstest.Dial(t, "tcp", s.addr, "/reset", way)
 			c.Send(wstest.Text("x"))
 			c.WantClose(1011)
 			c.Send(wstest.Close(1011, ""))
@@ -444,7 +521,9 @@ func TestAccessLog(t *testing.T) {
 
 // What goes wrong reaches the error log as wstunnel.debug says; what only an
 // operator can mend always does.
-func TestErrorLog(t *testing.T) {
+func TestErrorLog(t *testing.T) { eachWay(t, testErrorLog) }
+
+func testErrorLog(t *testing.T, way string) {
 	reset := wstest.Backend(t, func(conn net.Conn) { io.ReadFull(conn, make([]byte, 1)); wstest.Reset(conn) })
 	latin1 := wstest.Backend(t, func(conn net.Conn) { io.WriteString(conn, "gr\xfc\xdfe"); io.Copy(io.Discard, conn) })
 	echo := wstest.Backend(t, wstest.Echo)
@@ -454,15 +533,15 @@ func TestErrorLog(t *testing.T) {
 wstunnel.server = ("/echo" => %s, "/reset" => %s, "/latin1" => %s)
 wstunnel.debug = %d
 `, hosts(echo), hosts(reset), hosts(latin1), debug))
-			c, _ := wstest.Dial(t, "tcp", s.addr, "/reset")
+			c, _ := wstest.Dial(t, "tcp", s.addr, "/reset", way)
 			c.Send(wstest.Text("x"))
 			c.WantClose(1011)
 			c.Close()
-			c, _ = wstest.Dial(t, "tcp", s.addr, "/latin1")
+			c, _ = wstest.Dial(t, "tcp", s.addr, "/latin1", way)
 			c.WantData(ws.OpText, "gr")
 			c.WantClose(1007)
 			c.Close()
-			c, _ = wstest.Dial(t, "tcp", s.addr, "/echo")
+			c, _ = wstest.Dial(t, "tcp", s.addr, "/echo", way)
 			c.Send([]byte{0x83, 0x80, 0, 0, 0, 0})
 			c.WantClose(1002)
 			c.Close()
@@ -492,14 +571,16 @@ wstunnel.debug = %d
 }
 
 // When the server stops, tunnels get close code 1001 and may end in good order.
-func TestStop(t *testing.T) {
+func TestStop(t *testing.T) { eachWay(t, testStop) }
+
+func testStop(t *testing.T, way string) {
 	got := make(chan string, 1)
 	addr := wstest.Backend(t, func(conn net.Conn) {
 		b, _ := io.ReadAll(conn)
 		got <- string(b)
 	})
 	s := start(t, `wstunnel.server = ("/ws" => `+hosts(addr)+`)`)
-	c, _ := wstest.Dial(t, "tcp", s.addr, "/ws")
+	c, _ := wstest.Dial(t, "tcp", s.addr, "/ws", way)
 	idle, err := net.Dial("tcp", s.addr)
 	if err != nil {
 		t.Fatal(err)
@@ -653,7 +734,9 @@ func TestErrorPage(t *testing.T) {
 	}
 }
 
-func TestUnixListener(t *testing.T) {
+func TestUnixListener(t *testing.T) { eachWay(t, testUnixListener) }
+
+func testUnixListener(t *testing.T, way string) {
 	dir := t.TempDir()
 	echo := wstest.Backend(t, wstest.Echo)
 	conf := `$SERVER["socket"] == "` + dir + `/s" { wstunnel.server = ("/ws" => ` + hosts(echo) + `) }`
@@ -665,14 +748,20 @@ func TestUnixListener(t *testing.T) {
 	stale.SetUnlinkOnClose(false)
 	stale.Close()
 	s := start(t, conf)
-	c, head := wstest.Dial(t, "unix", dir+"/s", "/ws")
+	c, head := wstest.Dial(t, "unix", dir+"/s", "/ws", way)
 	if !strings.HasPrefix(head, "HTTP/1.1 101 ") {
 		t.Fatalf("got %q", head)
 	}
 	c.Send(wstest.Text("hello"))
 	c.WantData(ws.OpText, "hello")
+	c.Send(wstest.Close(1000, ""))
+	c.WantClose(1000)
+	c.Close()
+	if line := s.accessLog(1)[0]; !strings.HasPrefix(line, "- localhost - [") {
+		t.Errorf("access log: %s", line)
+	}
 	// The condition on the socket does not hold on the other one.
-	if _, head := wstest.Dial(t, "tcp", s.addr, "/ws"); !strings.HasPrefix(head, "HTTP/1.1 404 ") {
+	if _, head := wstest.Dial(t, "tcp", s.addr, "/ws", way); !strings.HasPrefix(head, "HTTP/1.1 404 ") {
 		t.Errorf("over TCP: got %q, want 404", head)
 	}
 }
