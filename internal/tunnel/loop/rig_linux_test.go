@@ -36,9 +36,30 @@ func random(t testing.TB) *rand.Rand {
 // run runs a group over k until the test is over.
 func run(t testing.TB, k kernel) *Group {
 	t.Helper()
-	g, err := newGroup(1, k)
+	return runStrict(t, 1, k)
+}
+
+// runStrict runs a group of n loops over k, which must not tell of what a loop
+// has given away.
+func runStrict(t testing.TB, n int, k kernel) *Group {
+	t.Helper()
+	g, err := newGroup(n, k)
 	if err != nil {
 		t.Fatal(err)
+	}
+	for _, l := range g.loops {
+		l.kernel.poll = func(epoll int, events []syscall.EpollEvent, timeout int) int {
+			n := k.poll(epoll, events, timeout)
+			for _, ev := range events[:n] {
+				if ev.Fd < 0 {
+					continue
+				}
+				if s := l.slots[ev.Fd>>1]; s.driven == nil || s.generation != uint32(ev.Pad) {
+					t.Error("an event comes of a connection that is not the loop's any more")
+				}
+			}
+			return n
+		}
 	}
 	runGroup(t, g)
 	return g

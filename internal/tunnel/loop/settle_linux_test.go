@@ -26,13 +26,9 @@ const weight = 1000
 // opened in the first, and settle in the second.
 func runTwo(t testing.TB, k kernel) *Group {
 	t.Helper()
-	g, err := newGroup(2, k)
-	if err != nil {
-		t.Fatal(err)
-	}
+	g := runStrict(t, 2, k)
 	g.next.Store(1)
 	g.loops[0].settled.Add(weight)
-	runGroup(t, g)
 	t.Cleanup(func() { g.loops[0].settled.Add(-weight) })
 	return g
 }
@@ -68,7 +64,9 @@ func wantSettled(t testing.TB, g *Group, want ...int32) {
 // not before.
 func TestSettle(t *testing.T) {
 	g := runTwo(t, realKernel)
-	d := openDoor(t, g, "tcp4", echoBackend(t), nil)
+	d := openDoor(t, g, "tcp4", echoBackend(t), func(d *door, _ *Entrance) {
+		d.Config = &tunnel.Config{PingInterval: time.Minute} // which sets a timer
+	})
 	c := d.open()
 	for range settleAfter/2 - 5 { // an echo is two turns, and some more may be for nothing
 		echo(c, "hello")
@@ -92,16 +90,19 @@ func TestSettle(t *testing.T) {
 	}
 	d.end(c)
 	wantSettled(t, g, weight, 0)
+	for i, l := range g.loops {
+		l.call(func() {
+			if l.timers.empty() < wheelSlots || len(l.ready) > 0 {
+				t.Errorf("loop %d has a timer, or something to do", i)
+			}
+		})
+	}
 }
 
 // TestSettleHere leaves a tunnel where it is if no loop is emptier.
 func TestSettleHere(t *testing.T) {
-	g, err := New(2)
-	if err != nil {
-		t.Fatal(err)
-	}
+	g := runStrict(t, 2, realKernel)
 	g.next.Store(1)
-	runGroup(t, g)
 	d := openDoor(t, g, "tcp4", echoBackend(t), nil)
 	c := d.open()
 	for range settleAfter {
@@ -150,11 +151,7 @@ func TestSettleBulk(t *testing.T) {
 // TestSettleSpread gives both loops half of many busy tunnels.
 func TestSettleSpread(t *testing.T) {
 	const tunnels = 100
-	g, err := New(2)
-	if err != nil {
-		t.Fatal(err)
-	}
-	runGroup(t, g)
+	g := runStrict(t, 2, realKernel)
 	doors := []*door{
 		openDoor(t, g, "tcp4", echoBackend(t), nil),
 		openDoor(t, g, "unix", echoBackend(t), nil),
