@@ -7,7 +7,6 @@ import (
 	"io"
 	"log/slog"
 	"net/http"
-	"slices"
 	"sync"
 	"time"
 
@@ -33,8 +32,6 @@ type generation struct {
 	exts  map[*config.Ext]*backend.Ext
 	types map[*config.MimeAssign]*files.Types
 
-	redirectFirst bool // mod_redirect is loaded before mod_rewrite
-
 	throttles sync.Map // *config.Throttle to its *rate.Limiter
 
 	users int // requests and tunnels; guarded by Server.mu
@@ -50,8 +47,6 @@ func newGeneration(cfg *config.Config, stderr io.Writer) (*generation, error) {
 		exts:       make(map[*config.Ext]*backend.Ext),
 		types:      make(map[*config.MimeAssign]*files.Types),
 	}
-	redirect, rewrite := slices.Index(cfg.Server.Modules, "mod_redirect"), slices.Index(cfg.Server.Modules, "mod_rewrite")
-	g.redirectFirst = redirect >= 0 && redirect < rewrite
 	for _, l := range cfg.Listeners {
 		g.listeners[addressOf(l)] = l
 	}
