@@ -41,6 +41,7 @@ type Config struct {
 	base     Settings   // of a request that no condition matches
 	blocks   []block    // the conditions that can change base, by number
 	patterns []located  // all that are matched
+	derived  derived
 }
 
 // Server holds what is set once, in the global block.

@@ -1,5 +1,11 @@
 package config
 
+import (
+	"maps"
+	"sync"
+	"sync/atomic"
+)
+
 // maxOnStack is how many conditions are evaluated without an allocation.
 const maxOnStack = 256
 
@@ -77,16 +83,58 @@ func (c *Config) Resolve(r *Request) *Settings {
 			continue
 		}
 		states[i] = matched | taken
-		if len(b.patches) == 0 {
-			continue
-		}
-		if res == &c.base {
-			s := c.base
-			res = &s
-		}
-		for _, p := range b.patches {
-			p.set(res, p.v)
+		if len(b.patches) > 0 {
+			res = c.derive(res, i)
 		}
 	}
 	return res
+}
+
+// maxDerived is how many settings a configuration keeps. Requests mostly agree in
+// the conditions that match, and each tunnel holds the settings it began with.
+const maxDerived = 1024
+
+// A derivation is the step from one settings to the next, by the patches of a
+// block.
+type derivation struct {
+	from  *Settings
+	block int
+}
+
+// derived holds the settings that are kept. The map is replaced when one is added.
+type derived struct {
+	kept atomic.Pointer[map[derivation]*Settings]
+	mu   sync.Mutex // of whoever adds
+}
+
+// derive returns from with the patches of a block.
+func (c *Config) derive(from *Settings, block int) *Settings {
+	d := derivation{from, block}
+	if kept := c.derived.kept.Load(); kept != nil && (*kept)[d] != nil {
+		return (*kept)[d]
+	}
+	s := *from
+	for _, p := range c.blocks[block].patches {
+		p.set(&s, p.v)
+	}
+	return c.derived.keep(d, &s)
+}
+
+// keep returns the settings that are kept of d, which are s if there is room.
+func (k *derived) keep(d derivation, s *Settings) *Settings {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	next := make(map[derivation]*Settings)
+	if kept := k.kept.Load(); kept != nil {
+		if (*kept)[d] != nil {
+			return (*kept)[d]
+		}
+		if len(*kept) == maxDerived {
+			return s
+		}
+		maps.Copy(next, *kept)
+	}
+	next[d] = s
+	k.kept.Store(&next)
+	return s
 }

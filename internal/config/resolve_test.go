@@ -44,17 +44,45 @@ func TestPublishedExample(t *testing.T) {
 
 func TestResolveAllocs(t *testing.T) {
 	cfg := mustLoad(t, novnc(t))
-	for _, tt := range []struct {
-		path string
-		want float64
-	}{
-		{"/", 0},
-		{"/websockify", 1},
-	} {
-		r := &config.Request{Path: tt.path, Host: "example.com", Scheme: "http"}
-		if got := testing.AllocsPerRun(100, func() { cfg.Resolve(r) }); got != tt.want {
-			t.Errorf("Resolve(%q): %v allocations, want %v", tt.path, got, tt.want)
+	for _, path := range []string{"/", "/websockify"} {
+		r := &config.Request{Path: path, Host: "example.com", Scheme: "http"}
+		if got := testing.AllocsPerRun(100, func() { cfg.Resolve(r) }); got != 0 {
+			t.Errorf("Resolve(%q): %v allocations, want none", path, got)
 		}
+	}
+}
+
+// Requests for which the same conditions hold share their settings, and those for
+// which others do have their own, however many combinations there are.
+func TestResolveShares(t *testing.T) {
+	const conditions = 11 // more combinations than are kept
+	var conf strings.Builder
+	for i := range conditions {
+		fmt.Fprintf(&conf, "$HTTP[\"query-string\"] =~ \"%c\" { server.tag = \"%c\" }\n", 'a'+i, 'a'+i)
+	}
+	cfg := mustLoad(t, conf.String())
+	shared := 0
+	for round := range 2 {
+		for bits := range 1 << conditions {
+			query, last := "", cfg.Resolve(&config.Request{}).ServerTag
+			for i := range conditions {
+				if bits>>i&1 == 1 {
+					last = string(rune('a' + i))
+					query += last
+				}
+			}
+			r := &config.Request{Query: query}
+			got := cfg.Resolve(r)
+			if got.ServerTag != last {
+				t.Fatalf("Resolve(%q), round %d: tag %q, want %q", query, round, got.ServerTag, last)
+			}
+			if got == cfg.Resolve(r) {
+				shared++
+			}
+		}
+	}
+	if shared < 1024 || shared > 2*(1024+1) {
+		t.Errorf("%d of %d requests share their settings, want about 1024 in each of 2 rounds", shared, 2<<conditions)
 	}
 }
 

@@ -10,6 +10,7 @@ import (
 	"github.com/wstunneld/wstunneld/internal/config"
 	"github.com/wstunneld/wstunneld/internal/front"
 	"github.com/wstunneld/wstunneld/internal/handshake"
+	"github.com/wstunneld/wstunneld/internal/proxyproto"
 	"github.com/wstunneld/wstunneld/internal/tunnel"
 	"github.com/wstunneld/wstunneld/internal/tunnel/loop"
 )
@@ -19,6 +20,9 @@ import (
 // else comes in, to be answered by net/http: ln itself if the loops cannot accept
 // from it. When the server stops, call stop.
 func (s *Server) entrance(ln net.Listener, l *config.Listener, base *config.Settings) (rest net.Listener, stop func(), err error) {
+	if l.HAProxyPROXY {
+		return s.behindProxy(ln, l, base), func() {}, nil
+	}
 	lc, ok := ln.(loop.Conn)
 	if s.loops == nil || !ok {
 		return ln, func() {}, nil
@@ -33,6 +37,28 @@ func (s *Server) entrance(ln net.Listener, l *config.Listener, base *config.Sett
 		},
 	})
 	return handed, stop, err
+}
+
+// behindProxy returns a listener for the connections of ln, of which those from
+// trusted proxies have to begin with a PROXY header.
+func (s *Server) behindProxy(ln net.Listener, l *config.Listener, base *config.Settings) net.Listener {
+	return &proxyproto.Listener{
+		Listener: ln,
+		Timeout:  base.MaxReadIdle,
+		Trusted: func(peer netip.Addr) bool {
+			g := s.acquire()
+			defer s.release(g)
+			var addr string
+			if peer.IsValid() {
+				addr = peer.String()
+			}
+			set := g.cfg.Resolve(&config.Request{Listener: g.listeners[addressOf(l)], RemoteIP: peer, RemoteAddr: addr})
+			return set.Forwarded.Trust.Has(peer)
+		},
+		Refused: func(peer net.Addr, err error) {
+			s.log.Error("connection without a PROXY header refused", slog.String("proxy", peer.String()), slog.Any("error", err))
+		},
+	}
 }
 
 // plan returns how to open the tunnel that the request at the start of b asks
@@ -72,17 +98,19 @@ func (g *generation) plan(s *Server, at address, from, local netip.AddrPort, b [
 	}
 	log, client := g.debugLog(q.set), q.clientText()
 	answer := q.switching(accept)
+	head := answer.Append(nil, time.Now())
 	t := &openTunnel{g: g, set: q.set, client: client, host: host}
 	if g.logsAccess(q.set) {
 		t.entry = newEntry(q)
 		t.entry.Status, t.entry.Response = http.StatusSwitchingProtocols, answer.Header
+		t.entry.SentAll = int64(len(head))
 		g.keep(q.set, t.entry)
 	}
 	s.tunnels.Add(1)
 	return &loop.Plan{
 		Backend:        loop.Addr{TCP: tcp, Unix: unix},
 		ConnectTimeout: host.ConnectTimeout,
-		Answer:         answer.Append(nil, time.Now()),
+		Answer:         head,
 		Size:           size,
 		Config:         tunnelConfig(q.set, accept, trace(log, client)),
 		Opened: func() {

@@ -50,6 +50,7 @@ func (s *Server) answerTunnel(q *request, w *recorder, ext *config.Ext, entry *a
 	peer, first, err := front.Upgrade(w, answer)
 	if entry != nil {
 		entry.Status, entry.Response = http.StatusSwitchingProtocols, answer.Header
+		entry.SentAll = int64(len(answer.Append(nil, time.Now())))
 		q.g.keep(q.set, entry)
 	}
 	t := &openTunnel{start: time.Now(), g: q.g, set: q.set, client: client, entry: entry, host: host}
@@ -153,6 +154,8 @@ func (s *Server) ended(t *openTunnel, res tunnel.Result) {
 	}
 	if t.entry != nil {
 		t.entry.Sent = res.Sent
+		t.entry.SentAll += res.Sent
+		t.entry.Received += res.Received
 		t.entry.Tunnel = &accesslog.Tunnel{
 			Received:  res.Received,
 			CloseCode: int(code),
