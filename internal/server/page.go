@@ -71,6 +71,9 @@ func plainPage(w *recorder, q *request, status int) {
 	if prefix := q.set.ErrorfilePrefix; prefix != "" {
 		name := prefix + strconv.Itoa(status) + ".html"
 		page, _ = os.ReadFile(name)
+		if page != nil && w.entry != nil {
+			w.entry.File = name
+		}
 		if t := q.g.types[q.set.MimeAssign].Lookup(name); page != nil && t != files.OctetStream {
 			typ = t
 		}

@@ -51,7 +51,7 @@ func (s *Server) handler(at address) http.Handler {
 			rec.finish()
 			entry.Status, entry.Sent, entry.Response = rec.status, rec.sent, rec.Header()
 			entry.SentAll = front.Written(r)
-			if rec.Header().Get("Connection") != "close" {
+			if !r.Close && rec.Header().Get("Connection") != "close" {
 				entry.Conn = accesslog.ConnKept
 			}
 			g.access(q.set, entry)

@@ -36,6 +36,7 @@ type request struct {
 	rewriting urlrule.Rewriting
 	set       *config.Settings
 	env       map[string]string // setenv.*-environment; may be nil
+	environed bool              // setEnvironment has been called
 
 	location string // of a redirect
 	fault    error  // behind a status of 400 (the client's) or 500 (that of the rules)
@@ -79,13 +80,16 @@ func (q *request) reroute() (status int) {
 			return http.StatusInternalServerError
 		}
 	}
+	if !q.environed {
+		q.setEnvironment()
+		q.environed = true
+	}
 	if status := q.redirect(); status != 0 {
 		return status
 	}
 	if q.denied() {
 		return http.StatusForbidden
 	}
-	q.setEnvironment()
 	return 0
 }
 
@@ -264,7 +268,7 @@ func newEntry(q *request) *accesslog.Entry {
 		Proto:      q.Proto,
 		Path:       u.Path,
 		Query:      u.Query,
-		Authority:  q.Host,
+		Authority:  cmp.Or(q.host, q.Host),
 		ServerName: cmp.Or(q.set.ServerName, q.host),
 		User:       q.user,
 		Header:     q.Header,
