@@ -47,9 +47,17 @@ func (proxied) CloseWrite() error { return errors.ErrUnsupported }
 type conn struct {
 	Stream
 	server   *Server
-	first    []byte // what was read before, and comes first
-	requests int    // see CountRequest
-	written  int64  // see Written
+	remote   net.Addr // nil: Stream knows it
+	first    []byte   // what was read before, and comes first
+	requests int      // see CountRequest
+	written  int64    // see Written
+}
+
+func (c *conn) RemoteAddr() net.Addr {
+	if c.remote != nil {
+		return c.remote
+	}
+	return c.Stream.RemoteAddr()
 }
 
 func (c *conn) Read(b []byte) (int, error) {

@@ -2,6 +2,7 @@ package front
 
 import (
 	"net"
+	"net/netip"
 	"os"
 	"slices"
 	"sync"
@@ -21,6 +22,7 @@ type Handed struct {
 // A handed is a connection for Handed.Accept to return.
 type handed struct {
 	socket *os.File
+	client netip.AddrPort
 	first  []byte
 }
 
@@ -32,8 +34,10 @@ func NewHanded(addr net.Addr) *Handed {
 }
 
 // HandOver has Accept return the connection whose socket is fd, and of which first
-// has been read. It does not block. It owns fd, and closes it if h is closed.
-func (h *Handed) HandOver(fd int, first []byte) {
+// has been read. Client is the address at its other end, which a socket forgets
+// when it is reset; it is not valid if that is a Unix socket. HandOver does not
+// block. It owns fd, and closes it if h is closed.
+func (h *Handed) HandOver(fd int, client netip.AddrPort, first []byte) {
 	socket := os.NewFile(uintptr(fd), "")
 	h.mu.Lock()
 	defer h.mu.Unlock()
@@ -41,7 +45,7 @@ func (h *Handed) HandOver(fd int, first []byte) {
 		socket.Close()
 		return
 	}
-	h.queue = append(h.queue, handed{socket, first})
+	h.queue = append(h.queue, handed{socket, client, first})
 	h.wake.Signal()
 }
 
@@ -66,7 +70,11 @@ func (h *Handed) Accept() (net.Conn, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &conn{Stream: nc.(Stream), first: next.first}, nil
+	c := &conn{Stream: nc.(Stream), first: next.first}
+	if next.client.IsValid() {
+		c.remote = net.TCPAddrFromAddrPort(next.client)
+	}
+	return c, nil
 }
 
 func isTemporary(err error) bool {

@@ -45,6 +45,10 @@ func ParseUpgrade(b []byte, limit int) (r *http.Request, n int) {
 	}
 	r.Host = hosts[0]
 	delete(r.Header, "Host")
+	// As net/http has it (RFC 7234 section 5.4).
+	if p := r.Header["Pragma"]; len(p) > 0 && p[0] == "no-cache" && r.Header["Cache-Control"] == nil {
+		r.Header["Cache-Control"] = []string{"no-cache"}
+	}
 	return r, n
 }
 

@@ -14,8 +14,11 @@ const maxDebug = 4
 // debugLevels are the lowest levels that each wstunnel.debug lets through.
 var debugLevels = [maxDebug + 1]slog.Level{slog.LevelError + 1, slog.LevelError, slog.LevelWarn, slog.LevelInfo, slog.LevelDebug}
 
-// fileHint ends the error of a file that cannot be opened.
-const fileHint = "does its directory exist, and may this user write there?"
+// What may be wrong with a file or command that cannot be opened.
+const (
+	fileHint    = "does its directory exist, and may this user write there?"
+	commandHint = "has this user too many processes or open files?"
+)
 
 // atLeast is a slog.Handler that drops what is below a level of its own.
 type atLeast struct {

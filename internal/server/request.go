@@ -37,6 +37,7 @@ func (s *Server) handler(at address) http.Handler {
 			q.scheme = "https"
 		}
 		status := q.route()
+		g.traceRequestHeader(q.set, r)
 		w = throttle(w, q)
 		rec := &recorder{ResponseWriter: w, q: q}
 		number := front.CountRequest(r)
@@ -174,7 +175,8 @@ func (q *request) forFiles() *http.Request {
 // fileOptions returns how package files answers q.
 func (q *request) fileOptions(s *Server, w *recorder) *files.Options {
 	set := q.set
-	o := &files.Options{
+	var o *files.Options
+	o = &files.Options{
 		Root:              set.DocumentRoot,
 		Index:             set.IndexFiles,
 		Types:             q.g.types[set.MimeAssign],
@@ -188,8 +190,8 @@ func (q *request) fileOptions(s *Server, w *recorder) *files.Options {
 		ETagMtime:         set.ETags && set.ETagUseMtime,
 		ETagSize:          set.ETags && set.ETagUseSize,
 		Error: func(_ http.ResponseWriter, r *http.Request, status int) {
-			if status == http.StatusNotFound && set.Trace.FileNotFound {
-				traceFileNotFound(q.g.errorLog(set), q)
+			if status == http.StatusNotFound {
+				q.g.traceFileNotFound(set, r, files.Path(q.target.Path, o))
 			}
 			s.errorPage(w, q, status)
 		},
@@ -303,9 +305,7 @@ func (w *recorder) WriteHeader(status int) {
 		if h["Content-Type"] == nil {
 			h["Content-Type"] = nil // net/http is not to guess
 		}
-		if w.q.set.Trace.ResponseHeader {
-			traceResponseHeader(w.q.g.errorLog(w.q.set), status, h)
-		}
+		w.q.g.traceResponseHeader(w.q.set, w.q.Request, status, h)
 	}
 	w.ResponseWriter.WriteHeader(status)
 }

@@ -27,13 +27,14 @@ import (
 
 // Options are what the configuration does not say.
 type Options struct {
-	Stderr io.Writer // the error log if server.errorlog is not set
+	Stderr        io.Writer // the error log if server.errorlog is not set
+	SyslogSockets []string  // paths of the syslog daemon's socket; nil: where systems have it
 }
 
 // A Server is a configuration at work, and what is left of those before it.
 type Server struct {
-	log    *slog.Logger // to the error log of the current generation
-	stderr io.Writer
+	log     *slog.Logger // to the error log of the current generation
+	options Options
 
 	loops   *loop.Group     // for tunnels between system sockets; nil: not on this system
 	started chan struct{}   // closed when Run has set what follows
@@ -41,6 +42,7 @@ type Server struct {
 	fail    context.CancelCauseFunc
 	running sync.WaitGroup // what serve started
 	tunnels sync.WaitGroup
+	closing sync.WaitGroup // generations
 
 	current atomic.Pointer[generation]
 
@@ -55,11 +57,12 @@ type Server struct {
 // nothing is left open; the error is one of each thing that failed, with the
 // place in the configuration where it has one.
 func New(cfg *config.Config, o Options) (*Server, error) {
-	s := &Server{stderr: o.Stderr, old: make(map[*generation]struct{}), started: make(chan struct{})}
+	s := &Server{options: o, old: make(map[*generation]struct{}), started: make(chan struct{})}
 	s.log = slog.New(currentLog{s: s})
 	sockets, errSockets := s.listen(cfg)
-	g, err := newGeneration(cfg, o.Stderr)
-	if err = errors.Join(err, errSockets); err == nil {
+	g := newGeneration(cfg, o)
+	err := errors.Join(g.openLogs(cfg), errSockets)
+	if err == nil {
 		err = writePID(cfg) // last: until here another server may be running by the same file
 	}
 	if err != nil {
@@ -150,6 +153,7 @@ func (s *Server) Run(ctx context.Context) error {
 	s.change.Unlock()
 	s.running.Wait()
 	s.tunnels.Wait()
+	s.closing.Wait()
 	endLoops()
 	s.log.Info("server stopped")
 	g.close()
@@ -227,8 +231,8 @@ func (s *Server) Reload(load func() (*config.Config, error)) {
 // replace puts cfg to work. The caller holds s.change.
 func (s *Server) replace(cfg *config.Config) error {
 	sockets, errSockets := s.listen(cfg)
-	g, err := newGeneration(cfg, s.stderr)
-	if err = errors.Join(err, errSockets); err != nil {
+	g := newGeneration(cfg, s.options)
+	if err := errors.Join(g.openLogs(cfg), errSockets); err != nil {
 		closeNew(sockets)
 		g.close()
 		return err
@@ -303,5 +307,5 @@ func (s *Server) retire(g *generation) {
 		return
 	}
 	delete(s.old, g)
-	g.close()
+	s.closing.Go(g.close) // commands that read logs may take their time
 }

@@ -23,7 +23,10 @@ import (
 	"github.com/wstunneld/wstunneld/internal/wstest"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+func TestMain(m *testing.M) {
+	// The clock of the regular expressions ends a second after the last match.
+	goleak.VerifyTestMain(m, goleak.IgnoreAnyFunction("github.com/dlclark/regexp2/v2.runClock"))
+}
 
 // A site is a running server with a document root and an access log.
 type site struct {

@@ -283,7 +283,7 @@ func (l *loop) drop(d *driven, err error) {
 func (l *loop) handOver(d *driven) {
 	l.unwatch(d.client.fd) // the socket may live on under another descriptor
 	l.leave(d)
-	d.opening.HandOver(d.client.fd, d.opening.head)
+	d.opening.HandOver(d.client.fd, d.opening.peer, d.opening.head)
 }
 
 // cut closes what there is of d, which is no tunnel.

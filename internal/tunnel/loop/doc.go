@@ -53,7 +53,7 @@ type Entrance struct {
 
 	// HandOver gets a connection for whose first bytes there is no plan, or whose
 	// backend could not be connected. It owns fd, which does not block.
-	HandOver func(fd int, first []byte)
+	HandOver func(fd int, client netip.AddrPort, first []byte)
 
 	// Failed is told of errors in accepting connections.
 	Failed func(error)

@@ -50,6 +50,9 @@ func (g *Group) Run(ctx context.Context) {
 		running.Go(l.run)
 	}
 	<-ctx.Done()
+	for _, l := range g.loops { // before any has ended
+		l.call(func() { l.stay = true })
+	}
 	for _, l := range g.loops {
 		l.tell(func() { l.quit = true })
 	}

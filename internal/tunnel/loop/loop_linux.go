@@ -24,6 +24,7 @@ type loop struct {
 
 	now       time.Time // when the loop woke
 	yielded   time.Time // when the scheduler last heard of it
+	stay      bool      // move no tunnel to another loop: that may have ended
 	quit      bool      // return when no tunnel is left
 	stopped   bool
 	grace     time.Duration
@@ -250,7 +251,10 @@ func (l *loop) take(d *driven) {
 // do than that.
 func (l *loop) settle(d *driven) bool {
 	d.settled = true
-	to := l.group.emptiest(l)
+	to := l
+	if !l.stay {
+		to = l.group.emptiest(l)
+	}
 	to.settled.Add(1)
 	if to == l {
 		return false

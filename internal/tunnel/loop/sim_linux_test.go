@@ -22,7 +22,8 @@ var (
 )
 
 // TestSimulation runs simulations over sockets: every other one over a kernel
-// with faults.
+// with faults, and half of both with tunnels that a loop opens, and that settle in
+// another.
 func TestSimulation(t *testing.T) {
 	if *simSeed != 0 {
 		simulate(t, *simSeed)
@@ -46,16 +47,15 @@ func TestSimulation(t *testing.T) {
 
 func simulate(t *testing.T, seed uint64) {
 	rnd := rand.New(rand.NewPCG(seed, 0))
-	var f faulty
-	k := realKernel
-	if seed%2 == 0 {
-		k = unkind(&f, rnd)
-	}
-	g, err := newGroup(1, k)
+	opened := seed/2%2 == 0
+	g, err := newGroup(2, realKernel)
 	if err != nil {
 		t.Fatal(err)
 	}
-	f.loop = g.loops[0]
+	if seed%2 == 0 {
+		beUnkind(g, rnd)
+	}
+	steps := settleAfter - 1 - uint8(rnd.IntN(settleAfter))
 	network := []string{"tcp4", "unix"}[rnd.IntN(2)]
 	sim := tunneltest.Simulation[net.Conn]{
 		Pair: func(size int) (tunneltest.Peer, net.Conn) {
@@ -69,6 +69,9 @@ func simulate(t *testing.T, seed uint64) {
 			return peer{near}, far
 		},
 		Drive: func(ctx context.Context, grace time.Duration, cfg *tunnel.Config, client, backend net.Conn, first []byte) tunnel.Result {
+			if opened {
+				return driveOpened(t, g, steps, ctx, grace, cfg, client, backend, first)
+			}
 			return driveOn(t, g, ctx, grace, cfg, client, backend, first)
 		},
 		Unit: 20 * time.Microsecond,
