@@ -184,7 +184,7 @@ func (l *loader) prepare(c *condition, v value) bool {
 	switch {
 	case c.op == syntax.Match || c.op == syntax.NotMatch:
 		var ok bool
-		c.regex, ok = l.pattern(v)
+		c.regex, ok = l.pattern(v, maxGroups)
 		return ok
 	case c.field == hostField:
 		c.want = fold(c.text)

@@ -13,10 +13,14 @@ type located struct {
 	pos syntax.Pos
 }
 
-// pattern compiles v, a string, as a regular expression. It reports what is
-// wrong with it.
-func (l *loader) pattern(v value) (*pattern.Pattern, bool) {
-	p, err := pattern.Compile(v.text)
+// maxGroups is how many capture groups the pattern of a condition may have: %1
+// to %9.
+const maxGroups = 9
+
+// pattern compiles v, a string, as a regular expression with at most so many
+// capture groups. It reports what is wrong with it.
+func (l *loader) pattern(v value, groups int) (*pattern.Pattern, bool) {
+	p, err := pattern.Compile(v.text, groups)
 	if e := (*pattern.Error)(nil); errors.As(err, &e) {
 		l.errorf(v.at(e.Offset), e.Hint, "the pattern %s cannot be used: %s, at its byte %d", quote(v.text), e.Msg, e.Offset+1)
 		return nil, false

@@ -46,7 +46,7 @@ var listingTable = []Directive{
 		Doc: "Patterns for names that are not listed.",
 		check: func(l *loader, _ *Directive, v *typed) {
 			for _, e := range v.value.elems {
-				if p, ok := l.pattern(e.value); ok {
+				if p, ok := l.pattern(e.value, maxGroups); ok {
 					v.patterns = append(v.patterns, p)
 				}
 			}

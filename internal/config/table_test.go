@@ -192,7 +192,7 @@ server.modules = ( "mod_access", "mod_accesslog", "mod_alias", "mod_expire", "mo
 		{`setenv.add-response-header = ( "X" => 1 )`, false, ""},
 		{`url.redirect = ( "(" => "/" )`, false, ""},
 		{`url.redirect = ( "" => "" )`, true, ""},
-		{`url.redirect = ( "(.)(.)(.)(.)(.)(.)(.)(.)(.)(.)" => "/" )`, false, "$10 cannot be written in a replacement"},
+		{`url.redirect = ( "(.)(.)(.)(.)(.)(.)(.)(.)(.)(.)" => "/" )`, true, ""},
 		{`url.redirect-code = 99`, true, ""},
 		{`url.redirect-code = 1000`, true, ""},
 		{`url.rewrite-once = ( "a" => "/b" ) url.rewrite = ( "c" => "/d" )`, true, ""},

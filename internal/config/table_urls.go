@@ -58,7 +58,7 @@ var aliasTable = []Directive{
 var redirectTable = []Directive{
 	{
 		Name: "url.redirect", Module: "mod_redirect", Type: KVString, Scope: ScopeConnection, Example: `( "^/old/(.*)" => "/new/$1" )`, Status: Differs,
-		Note:    "mistakes in a replacement, and patterns with more than 9 groups, are errors",
+		Note:    "mistakes in a replacement are errors",
 		Doc:     "Patterns for path and query, and where to send the client: `$0` to `$9` are what the pattern matched, `%0` to `%9` what the condition around it did. The first that fits counts; `\"\"` sends nowhere.",
 		check:   checkRedirect,
 		request: func(s *Settings, v *typed) { s.Redirect = v.rules.orNil() },
@@ -88,7 +88,7 @@ var rewriteTable = []Directive{
 func rewriteRow(name string, p rewritePart, notFile bool, doc string) Directive {
 	return Directive{
 		Name: name, Module: "mod_rewrite", Type: KVString, Scope: ScopeConnection, Example: `( "^/old/(.*)" => "/new/$1" )`, Status: Differs,
-		Note:  "mistakes in a replacement, and patterns with more than 9 groups, are errors",
+		Note:  "mistakes in a replacement are errors",
 		Doc:   doc,
 		check: func(l *loader, d *Directive, v *typed) { v.rules = l.rewrite(d, v, p, notFile) },
 		request: func(s *Settings, v *typed) {

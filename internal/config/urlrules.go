@@ -56,7 +56,7 @@ func (l *loader) rules(d *Directive, v *typed, again bool) urlrule.Rules {
 		if l.normalizesURLs() {
 			expr = urlrule.NormalizePattern(expr)
 		}
-		p, ok := l.pattern(newText(e.pos, expr))
+		p, ok := l.pattern(newText(e.pos, expr), urlrule.MaxGroups)
 		to, err := urlrule.ParseTemplate(e.value.text)
 		if err != nil {
 			l.errorf(e.value.pos, "", "the replacement %s in %s cannot be used: %v", quote(e.value.text), d.Name, err)

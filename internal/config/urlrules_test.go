@@ -78,7 +78,7 @@ func TestRuleCaptures(t *testing.T) {
 func TestRuleErrors(t *testing.T) {
 	for _, tt := range []struct{ text, want string }{
 		{`url.redirect = ( "^/a" => "/b", "^/(" => "/c" )`, "lighttpd.conf:1:33: "},
-		{`url.redirect = ( "(.)(.)(.)(.)(.)(.)(.)(.)(.)(.)" => "/" )`, "lighttpd.conf:1:"},
+		{`url.redirect = ( "(.)(.)(.)(.)(.)(.)(.)(.)(.)(.)(.)(.)(.)(.)(.)(.)(.)(.)(.)(.)" => "/" )`, "lighttpd.conf:1:"},
 		{`url.redirect = ( "^/a" => "${" )`, "lighttpd.conf:1:27: the replacement \"${\" in url.redirect cannot be used: "},
 		{`url.rewrite = ( "^/a" => "${" )`, "lighttpd.conf:1:26: the replacement \"${\" in url.rewrite cannot be used: "},
 		{`url.rewrite-repeat-if-not-file = ( "[" => "/" )`, "lighttpd.conf:1:36: "},

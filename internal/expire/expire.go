@@ -28,13 +28,13 @@ var units = map[string]time.Duration{
 	"day":    day,
 	"week":   7 * day,
 	"month":  30 * day,
-	"year":   365 * day,
+	"year":   12 * 30 * day,
 }
 
 // Parse reads a time such as "access plus 3 days 2 hours": one of access, now
 // (the same) and modification, plus if wanted, then numbers each with a unit
-// from second to year, with or without a final s. A month has 30 days, a year
-// 365. The error says what is wrong with which word of s.
+// from second to year, with or without a final s. A month has 30 days, a
+// year 12 months, as in lighttpd. The error says what is wrong with which word of s.
 func Parse(s string) (Time, error) {
 	words := strings.Fields(s)
 	if len(words) == 0 {
@@ -80,7 +80,7 @@ func Parse(s string) (Time, error) {
 }
 
 func tooLong(s string) error {
-	return fmt.Errorf("time %q is longer than 146 years", s)
+	return fmt.Errorf("time %q is longer than 148 years", s)
 }
 
 // A Rule gives a time to what begins with Prefix.

@@ -42,6 +42,10 @@ type Options struct {
 	Index []string // names tried in order for a directory; "/name" is relative to Root
 	Types *Types   // nil: the built-in table
 
+	// IndexDenied reports whether an index file is forbidden, by the path that
+	// would ask for it directly. Nil forbids none.
+	IndexDenied func(path string) bool
+
 	// Lowercase turns A to Z in paths to lower case before they are looked up,
 	// and lets the case of alias prefixes not count. Root, the targets of
 	// aliases and Index stay as they are.
@@ -123,7 +127,6 @@ func Serve(w http.ResponseWriter, r *http.Request, path string, o *Options) {
 	}
 }
 
-// serve is Serve for a valid path. If there is an error, nothing is written yet.
 // IsFile reports whether path leads to a regular file by o.
 func IsFile(path string, o *Options) bool {
 	top, rest, err := o.resolve(path)
@@ -149,6 +152,7 @@ func Path(path string, o *Options) string {
 	return strings.TrimSuffix(top, "/") + rest
 }
 
+// serve is Serve for a valid path. If there is an error, nothing is written yet.
 func (o *Options) serve(w http.ResponseWriter, r *http.Request, path string) error {
 	top, rest, err := o.resolve(path)
 	if err != nil {
@@ -173,6 +177,9 @@ func (o *Options) serve(w http.ResponseWriter, r *http.Request, path string) err
 	if p.info.IsDir() && !strings.HasSuffix(path, "/") {
 		u := url.URL{Path: path + "/", RawQuery: r.URL.RawQuery}
 		w.Header().Set("Location", o.RedirectBase+u.String())
+		if r.Method != http.MethodHead {
+			w.Header().Set("Content-Length", "0")
+		}
 		w.WriteHeader(http.StatusMovedPermanently)
 		return nil
 	}
@@ -183,6 +190,7 @@ func (o *Options) serve(w http.ResponseWriter, r *http.Request, path string) err
 	case http.MethodGet, http.MethodHead, http.MethodPost:
 	case http.MethodOptions:
 		w.Header().Set("Allow", allow)
+		w.Header().Set("Content-Length", "0")
 		w.WriteHeader(http.StatusOK)
 		return nil
 	default:
@@ -202,17 +210,20 @@ func (o *Options) serve(w http.ResponseWriter, r *http.Request, path string) err
 // serveDir answers r, a request for path, with the directory p.
 func (o *Options) serveDir(w http.ResponseWriter, r *http.Request, path string, p place) error {
 	for _, n := range o.Index {
-		t, file := p.tree, p.join(n)
+		t, file, asked := p.tree, p.join(n), path+n
 		if strings.HasPrefix(n, "/") {
 			root, err := os.OpenRoot(o.Root)
 			if err != nil {
 				continue
 			}
 			defer root.Close()
-			t, file = tree{root, o.FollowSymlink}, n
+			t, file, asked = tree{root, o.FollowSymlink}, n, n
 		}
 		index, err := t.stat(file)
 		if err == nil {
+			if o.IndexDenied != nil && o.IndexDenied(asked) {
+				return fs.ErrPermission
+			}
 			return o.serveFile(w, r, path, index)
 		}
 		if status(err) != http.StatusNotFound {

@@ -2,7 +2,8 @@ package files
 
 import "strings"
 
-const octetStream = "application/octet-stream"
+// OctetStream is the content type of a file without one.
+const OctetStream = "application/octet-stream"
 
 // Types maps file names to content types. Letter case does not count.
 // A nil *Types is the built-in table. It is safe for concurrent use.
@@ -15,7 +16,7 @@ type Types struct {
 var builtin = &Types{names: builtinTypes}
 
 // NewTypes returns the types of a mimetype.assign list of keys and values. It
-// does not keep assign. A nil or empty list means the built-in table.
+// does not keep assign. By an empty list no file has a type.
 //
 // The rules are lighttpd's. In a list of fewer than 16 entries, the first key
 // that the path ends with wins. In a longer one keys are looked up: first
@@ -23,9 +24,6 @@ var builtin = &Types{names: builtinTypes}
 // follows with the dot and without it, and last the empty key.
 // application/javascript becomes text/javascript (RFC 9239).
 func NewTypes(assign [][2]string) *Types {
-	if len(assign) == 0 {
-		return builtin
-	}
 	t := &Types{}
 	if len(assign) >= 16 {
 		t.names = make(map[string]string, len(assign))
@@ -36,7 +34,7 @@ func NewTypes(assign [][2]string) *Types {
 		case "application/javascript":
 			value = "text/javascript"
 		case "":
-			value = octetStream
+			value = OctetStream
 		}
 		if t.names != nil {
 			t.names[key] = value
@@ -77,5 +75,5 @@ func (t *Types) Lookup(filename string) string {
 	if v, ok := t.names[""]; ok {
 		return v
 	}
-	return octetStream
+	return OctetStream
 }

@@ -19,9 +19,8 @@ import (
 )
 
 const (
-	maxGroups = 9                      // of a pattern: %1 to %9
-	limit     = 100 * time.Millisecond // of one match by backtracking
-	quiet     = time.Minute            // between two calls of OnLimit
+	limit = 100 * time.Millisecond // of one match by backtracking
+	quiet = time.Minute            // between two calls of OnLimit
 )
 
 // A Pattern is a compiled regular expression. It matches anywhere in a string
@@ -44,8 +43,9 @@ type Pattern struct {
 	called time.Time // when OnLimit was called last
 }
 
-// Compile compiles expr. The error is an [*Error].
-func Compile(expr string) (*Pattern, error) {
+// Compile compiles expr, which may have so many capture groups. The error is an
+// [*Error].
+func Compile(expr string, maxGroups int) (*Pattern, error) {
 	if !utf8.ValidString(expr) {
 		return nil, &Error{Expr: expr, Offset: invalidUTF8(expr), Msg: "it is not UTF-8"}
 	}
@@ -53,18 +53,18 @@ func Compile(expr string) (*Pattern, error) {
 	var err error
 	if p.re, err = regexp.Compile(expr); err == nil {
 		p.required = required(expr)
-		return p.limited(p.re.NumSubexp())
+		return p.limited(p.re.NumSubexp(), maxGroups)
 	}
 	var problem *Error
 	if p.back, problem = compileBack(expr); problem != nil {
 		return nil, explain(expr, err, problem)
 	}
 	p.back.MatchTimeout = limit
-	return p.limited(len(p.back.GetGroupNumbers()) - 1)
+	return p.limited(len(p.back.GetGroupNumbers())-1, maxGroups)
 }
 
 // limited returns p, or an error if so many capture groups are too many.
-func (p *Pattern) limited(groups int) (*Pattern, error) {
+func (p *Pattern) limited(groups, maxGroups int) (*Pattern, error) {
 	if groups <= maxGroups {
 		return p, nil
 	}

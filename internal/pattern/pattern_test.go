@@ -20,7 +20,7 @@ func TestMain(m *testing.M) {
 
 func compile(t testing.TB, expr string) *pattern.Pattern {
 	t.Helper()
-	p, err := pattern.Compile(expr)
+	p, err := pattern.Compile(expr, 9)
 	if err != nil {
 		t.Fatalf("Compile(%q): %v", expr, err)
 	}
@@ -119,7 +119,7 @@ func TestCompileErrors(t *testing.T) {
 		{"(?!x)(a)(?P<n>b)(c)(d)(e)(f)(g)(h)(i)(?<m>j)", "it has 10 capture groups, more than 9, at its byte 38", true},
 	}
 	for _, tt := range tests {
-		p, err := pattern.Compile(tt.expr)
+		p, err := pattern.Compile(tt.expr, 9)
 		var e *pattern.Error
 		if !errors.As(err, &e) || p != nil {
 			t.Errorf("Compile(%q): %v, %v, want an *Error alone", tt.expr, p, err)
@@ -206,7 +206,7 @@ func FuzzCompile(f *testing.F) {
 		if len(expr) > 100 || len(s) > 100 {
 			return // a long pattern takes long
 		}
-		p, err := pattern.Compile(expr)
+		p, err := pattern.Compile(expr, 9)
 		if err != nil {
 			var e *pattern.Error
 			if !errors.As(err, &e) || e.Offset < 0 || e.Offset > len(expr) || e.Msg == "" || strings.Contains(e.Msg, "%!") {

@@ -3,7 +3,6 @@ package server
 import (
 	"context"
 	"log/slog"
-	"slices"
 	"sync"
 
 	"github.com/wstunneld/wstunneld/internal/backend"
@@ -24,8 +23,7 @@ type generation struct {
 	exts  map[*config.Ext]*backend.Ext
 	types map[*config.MimeAssign]*files.Types
 
-	redirectFirst bool     // mod_redirect is loaded before mod_rewrite
-	throttles     sync.Map // *config.Throttle to its *rate.Limiter
+	throttles sync.Map // *config.Throttle to its *rate.Limiter
 
 	users int // requests and tunnels; guarded by Server.mu
 }
@@ -42,8 +40,6 @@ func newGeneration(cfg *config.Config, o Options) *generation {
 	cfg.OnPatternLimit(func(pos syntax.Pos, expr string) {
 		g.log.Warn("pattern takes too long, and counts as no match", slog.String("at", pos.String()), slog.String("pattern", expr))
 	})
-	redirect, rewrite := slices.Index(cfg.Server.Modules, "mod_redirect"), slices.Index(cfg.Server.Modules, "mod_rewrite")
-	g.redirectFirst = redirect >= 0 && redirect < rewrite
 	for _, l := range cfg.Listeners {
 		g.listeners[addressOf(l)] = l
 	}

@@ -7,6 +7,7 @@ import (
 	"net"
 	"net/http"
 	"net/netip"
+	"strings"
 	"time"
 
 	"github.com/wstunneld/wstunneld/internal/accesslog"
@@ -40,19 +41,18 @@ func (s *Server) handler(at address) http.Handler {
 		w = throttle(w, q)
 		rec := &recorder{ResponseWriter: w, q: q}
 		number := front.CountRequest(r)
-		var entry *accesslog.Entry
 		if g.logsAccess(q.set) {
-			entry = newEntry(q)
-			entry.KeepAlive = number - 1
+			rec.entry = newEntry(q)
+			rec.entry.KeepAlive = number - 1
 		}
-		if s.answer(q, rec, status, number, entry) {
+		if s.answer(q, rec, status, number) {
 			return // a tunnel logs itself, and releases g, when it ends
 		}
-		if entry != nil {
+		if entry := rec.entry; entry != nil {
 			rec.finish()
 			entry.Status, entry.Sent, entry.Response = rec.status, rec.sent, rec.Header()
 			entry.SentAll = front.Written(r)
-			if rec.Header().Get("Connection") != "close" {
+			if !r.Close && rec.Header().Get("Connection") != "close" {
 				entry.Conn = accesslog.ConnKept
 			}
 			g.access(q.set, entry)
@@ -63,13 +63,10 @@ func (s *Server) handler(at address) http.Handler {
 
 // answer answers q. Status is that of route, and number counts the requests of the
 // connection. It reports whether the request has become a tunnel, which then keeps
-// q.g and entry.
-func (s *Server) answer(q *request, w *recorder, status, number int, entry *accesslog.Entry) bool {
+// q.g and w.entry.
+func (s *Server) answer(q *request, w *recorder, status, number int) bool {
 	set, h := q.set, w.Header()
 	q.logFault(status)
-	if set.ServerTag != "" {
-		h.Set("Server", set.ServerTag)
-	}
 	// Whoever sends Content-Length beside chunks wants two servers to disagree on
 	// where the request ends (RFC 9112 section 6.1); net/http does not show it.
 	chunked := len(q.TransferEncoding) > 0
@@ -84,6 +81,7 @@ func (s *Server) answer(q *request, w *recorder, status, number int, entry *acce
 		return false
 	case q.Method == http.MethodOptions && q.RequestURI == "*":
 		h.Set("Allow", "OPTIONS, GET, HEAD, POST")
+		h.Set("Content-Length", "0")
 		w.WriteHeader(http.StatusOK)
 		return false
 	case status == http.StatusBadRequest, q.RequestURI == "*",
@@ -92,17 +90,29 @@ func (s *Server) answer(q *request, w *recorder, status, number int, entry *acce
 		!q.isHTTP10() && q.Host == "":
 		plainPage(w, q, http.StatusBadRequest)
 		return false
+	case !methods[q.Method]:
+		plainPage(w, q, http.StatusNotImplemented)
+		return false
 	case set.MaxRequestSize > 0 && q.ContentLength > set.MaxRequestSize:
 		h.Set("Connection", "close") // or the client would send it all
 		s.errorPage(w, q, http.StatusRequestEntityTooLarge)
 		return false
 	}
+	return s.respond(q, w, status)
+}
+
+// respond answers q, against which nothing is to be said but what status does. It
+// reports what answer does.
+func (s *Server) respond(q *request, w *recorder, status int) bool {
+	h := w.Header()
 	for {
 		switch {
 		case q.location != "":
 			if status < http.StatusBadRequest {
 				h.Set("Location", q.location)
-				h.Set("Content-Length", "0")
+				if q.Method != http.MethodHead {
+					h.Set("Content-Length", "0")
+				}
 				w.WriteHeader(status)
 				return false
 			}
@@ -112,9 +122,9 @@ func (s *Server) answer(q *request, w *recorder, status, number int, entry *acce
 			s.errorPage(w, q, status)
 			return false
 		}
-		if q.set.ProtocolHTTP11 && handshake.IsUpgrade(q.Request) {
+		if q.failed == 0 && q.set.ProtocolHTTP11 && handshake.IsUpgrade(q.Request) {
 			if e := q.set.Wstunnel.Match(q.target.Path); e != nil {
-				return s.answerTunnel(q, w, e, entry)
+				return s.answerTunnel(q, w, e, w.entry)
 			}
 		}
 		opts := q.fileOptions(s, w)
@@ -130,8 +140,9 @@ func (s *Server) answer(q *request, w *recorder, status, number int, entry *acce
 				continue
 			}
 		}
-		if entry != nil {
-			entry.File = files.Path(q.target.Path, opts)
+		if w.entry != nil {
+			u := q.url()
+			w.entry.Path, w.entry.Query, w.entry.File = u.Path, u.Query, files.Path(q.target.Path, opts)
 		}
 		files.Serve(w, q.forFiles(), q.target.Path, opts)
 		return false
@@ -169,6 +180,7 @@ func (q *request) fileOptions(s *Server, w *recorder) *files.Options {
 		Root:              set.DocumentRoot,
 		Index:             set.IndexFiles,
 		Types:             q.g.types[set.MimeAssign],
+		IndexDenied:       q.indexDenied,
 		Lowercase:         set.Lowercase,
 		ExcludeExtensions: set.ExcludeExtensions,
 		Expire:            set.Expire,
@@ -240,6 +252,20 @@ func addrPort(s string) netip.AddrPort {
 	return netip.AddrPortFrom(ap.Addr().Unmap().WithZone(""), ap.Port())
 }
 
+// methods are those of IANA's registry of HTTP methods, and no request has another.
+var methods = wordSet(`ACL BASELINE-CONTROL BIND CHECKIN CHECKOUT CONNECT COPY DELETE GET
+	HEAD LABEL LINK LOCK MERGE MKACTIVITY MKCALENDAR MKCOL MKREDIRECTREF MKWORKSPACE MOVE
+	OPTIONS ORDERPATCH PATCH POST PRI PROPFIND PROPPATCH PUT QUERY REBIND REPORT SEARCH
+	TRACE UNBIND UNCHECKOUT UNLINK UNLOCK UPDATE UPDATEREDIRECTREF VERSION-CONTROL`)
+
+func wordSet(words string) map[string]bool {
+	set := make(map[string]bool)
+	for word := range strings.FieldsSeq(words) {
+		set[word] = true
+	}
+	return set
+}
+
 // headerSize returns about how many bytes the header of r was: spaces around
 // values, which net/http drops, are not counted.
 func headerSize(r *http.Request) int {
@@ -257,7 +283,8 @@ func headerSize(r *http.Request) int {
 type recorder struct {
 	http.ResponseWriter
 	q        *request
-	override int // a status in the place of 200; 0: none
+	entry    *accesslog.Entry // nil: there is no access log
+	override int              // a status in the place of 200; 0: none
 	status   int
 	sent     int64 // bytes of the body
 }
@@ -270,8 +297,15 @@ func (w *recorder) WriteHeader(status int) {
 	}
 	if w.status == 0 {
 		w.status = status
-		w.q.setResponseHeader(w.Header())
-		w.q.g.traceResponseHeader(w.q.set, w.q.Request, status, w.Header())
+		h := w.Header()
+		w.q.setResponseHeader(h)
+		if tag := w.q.set.ServerTag; tag != "" && h["Server"] == nil {
+			h.Set("Server", tag)
+		}
+		if h["Content-Type"] == nil {
+			h["Content-Type"] = nil // net/http is not to guess
+		}
+		w.q.g.traceResponseHeader(w.q.set, w.q.Request, status, h)
 	}
 	w.ResponseWriter.WriteHeader(status)
 }

@@ -36,9 +36,11 @@ type request struct {
 	rewriting urlrule.Rewriting
 	set       *config.Settings
 	env       map[string]string // setenv.*-environment; may be nil
+	environed bool              // setEnvironment has been called
 
 	location string // of a redirect
 	fault    error  // behind a status of 400 (the client's) or 500 (that of the rules)
+	failed   int    // the status that an error handler answers now; 0: none does
 }
 
 // clientText returns the address of the client; a client of a Unix socket has
@@ -72,26 +74,22 @@ func (q *request) route() (status int) {
 
 // reroute is route for a target that is known.
 func (q *request) reroute() (status int) {
-	if q.g.redirectFirst {
-		if status := q.redirect(); status != 0 {
-			return status
-		}
-	}
 	for again := true; again; {
 		var err error
 		if again, err = q.rewrite(q.set.Rewrite); err != nil {
 			return http.StatusInternalServerError
 		}
 	}
-	if !q.g.redirectFirst {
-		if status := q.redirect(); status != 0 {
-			return status
-		}
+	if !q.environed {
+		q.setEnvironment()
+		q.environed = true
+	}
+	if status := q.redirect(); status != 0 {
+		return status
 	}
 	if q.denied() {
 		return http.StatusForbidden
 	}
-	q.setEnvironment()
 	return 0
 }
 
@@ -181,6 +179,14 @@ func (q *request) url() *urlrule.URL {
 	return &urlrule.URL{Scheme: q.scheme, Authority: q.host, Port: int(q.local.Port()), Path: path, Query: query}
 }
 
+// indexDenied reports whether the index file that path would ask for is forbidden,
+// by the settings for the directory.
+func (q *request) indexDenied(path string) bool {
+	index := *q
+	index.target.Path = path
+	return index.denied()
+}
+
 // denied applies url.access-deny and url.access-allow.
 func (q *request) denied() bool {
 	path := q.target.Path
@@ -204,7 +210,6 @@ func (q *request) setEnvironment() {
 	if add, set := q.set.AddRequestHeader, q.set.SetRequestHeader; len(add)+len(set) > 0 {
 		r := *q.Request // of which net/http keeps the original
 		r.Header = r.Header.Clone()
-		setHeader(r.Header, set)
 		for _, kv := range add {
 			name := http.CanonicalHeaderKey(kv.Key)
 			if list := r.Header[name]; len(list) > 0 {
@@ -213,6 +218,7 @@ func (q *request) setEnvironment() {
 				r.Header[name] = []string{kv.Value}
 			}
 		}
+		setHeader(r.Header, set)
 		q.Request = &r
 	}
 	if add, set := q.set.AddEnvironment, q.set.SetEnvironment; len(add)+len(set) > 0 {
@@ -225,12 +231,12 @@ func (q *request) setEnvironment() {
 
 // setResponseHeader applies the setenv directives for answers to h.
 func (q *request) setResponseHeader(h http.Header) {
-	setHeader(h, q.set.SetResponseHeader)
 	for _, kv := range q.set.AddResponseHeader {
 		if kv.Value != "" {
 			h.Add(kv.Key, kv.Value)
 		}
 	}
+	setHeader(h, q.set.SetResponseHeader)
 }
 
 // setHeader sets the fields of h; one without a value is removed.
@@ -262,7 +268,7 @@ func newEntry(q *request) *accesslog.Entry {
 		Proto:      q.Proto,
 		Path:       u.Path,
 		Query:      u.Query,
-		Authority:  q.Host,
+		Authority:  cmp.Or(q.host, q.Host),
 		ServerName: cmp.Or(q.set.ServerName, q.host),
 		User:       q.user,
 		Header:     q.Header,

@@ -1,6 +1,7 @@
 package server
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"log/slog"
@@ -69,6 +70,7 @@ func (q *request) switching(accept handshake.Accept) *front.Answer {
 	if len(q.set.SetResponseHeader)+len(q.set.AddResponseHeader) > 0 {
 		a.Header = make(http.Header)
 		q.setResponseHeader(a.Header)
+		a.Subprotocol = cmp.Or(a.Header.Get("Sec-WebSocket-Protocol"), a.Subprotocol)
 	}
 	return a
 }
