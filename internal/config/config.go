@@ -196,12 +196,9 @@ type DirListing struct {
 
 // A Trace says what of a request the debug.* directives write to the error log.
 type Trace struct {
-	RequestHeader     bool
-	ResponseHeader    bool
-	RequestHandling   bool
-	ConditionHandling bool
-	FileNotFound      bool
-	Timeouts          bool
+	RequestHeader  bool
+	ResponseHeader bool
+	FileNotFound   bool
 }
 
 // Wstunnel holds the wstunnel.* directives.

@@ -40,7 +40,7 @@ var logTable = []Directive{
 	},
 	{
 		Name: "server.breakagelog", Type: String, Scope: ScopeConnection, Default: "the stderr of the server", Example: `"/var/log/wstunneld/breakage.log"`, Status: Differs,
-		Note:   "it has no effect in a condition",
+		Note:   "nothing is written to it yet, as no programs are started for tunnels in this version",
 		Doc:    "The file for what programs that the server starts write to stderr, or `|` and a command.",
 		check:  func(l *loader, d *Directive, v *typed) { v.log = l.log(d, v) },
 		server: func(s *Server, v *typed) { s.BreakageLog = v.log },

@@ -156,10 +156,19 @@ func checkHandler(l *loader, d *Directive, v *typed) {
 var debugTable = []Directive{
 	debugRow("debug.log-request-header", "the header of requests", func(t *Trace, on bool) { t.RequestHeader = on }),
 	debugRow("debug.log-response-header", "the header of responses", func(t *Trace, on bool) { t.ResponseHeader = on }),
-	debugRow("debug.log-request-handling", "how requests are handled", func(t *Trace, on bool) { t.RequestHandling = on }),
-	debugRow("debug.log-condition-handling", "which conditions match", func(t *Trace, on bool) { t.ConditionHandling = on }),
+	{
+		Name: "debug.log-request-handling", Type: Bool, Scope: ScopeConnection, Default: `"disable"`, Status: NotYet,
+		Note: "nothing is written of them in this version", Doc: "Write to the error log how requests are handled.",
+	},
+	{
+		Name: "debug.log-condition-handling", Type: Bool, Scope: ScopeConnection, Default: `"disable"`, Status: NotYet,
+		Note: "nothing is written of them in this version", Doc: "Write to the error log which conditions match.",
+	},
 	debugRow("debug.log-file-not-found", "files that do not exist", func(t *Trace, on bool) { t.FileNotFound = on }),
-	debugRow("debug.log-timeouts", "connections that are closed for being idle", func(t *Trace, on bool) { t.Timeouts = on }),
+	{
+		Name: "debug.log-timeouts", Type: Bool, Scope: ScopeConnection, Default: `"disable"`, Status: NotYet,
+		Note: "nothing is written of them in this version", Doc: "Write to the error log connections that are closed for being idle.",
+	},
 	{
 		Name: "debug.log-request-header-on-error", Type: Bool, Scope: ScopeServer, Default: `"disable"`, Status: NoEffect,
 		Note: "what cannot be read of a request is not kept", Doc: "Write to the error log the header of requests that cannot be read.",
