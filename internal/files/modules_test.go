@@ -116,6 +116,24 @@ func TestLowercase(t *testing.T) {
 	})
 }
 
+// An index file that is forbidden is not passed over for the next name.
+func TestIndexDenied(t *testing.T) {
+	site := [][2]string{{"a/one.txt", "one"}, {"a/two.txt", "two"}, {"up.txt", "up"}}
+	deny := func(path string, index ...string) func(*files.Options) {
+		return func(o *files.Options) {
+			o.Index = index
+			o.IndexDenied = func(p string) bool { return p == path }
+		}
+	}
+	runOptionTests(t, site, []optionTest{
+		{deny("/a/one.txt", "one.txt", "two.txt"), "/a/", 403, "", ""},
+		{deny("/a/one.txt", "none.txt", "two.txt"), "/a/", 200, "two", ""},
+		{deny("/up.txt", "/up.txt"), "/a/", 403, "", ""},
+		{deny("/a/up.txt", "/up.txt"), "/a/", 200, "up", ""},
+		{deny("/a/one.txt", "one.txt"), "/a/one.txt", 200, "one", ""},
+	})
+}
+
 func TestExcludeExtensions(t *testing.T) {
 	on := func(o *files.Options) {
 		alias("/one", "BASE/var/one.txt")(o)

@@ -109,6 +109,7 @@ func TestTypesLookup(t *testing.T) {
 		{"long with empty key", namesAll, "a.gz", "a/gz"},
 		{"long with empty key", namesAll, "a.html", "t/all"},
 		{"long with empty key", namesAll, "a..", "t/dot"},
+		{"none", [][2]string{}, "a.html", octets},
 		{"16 entries", pad(16, [2]string{".c", "t/c"}, [2]string{".b.c", "t/bc"}), "a.b.c", "t/bc"},
 	}
 	for _, tt := range tests {

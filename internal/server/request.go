@@ -50,6 +50,8 @@ func (s *Server) handler(at address) http.Handler {
 		}
 		if entry := rec.entry; entry != nil {
 			rec.finish()
+			u := q.url() // the target may have changed on the way
+			entry.Path, entry.Query = u.Path, u.Query
 			entry.Status, entry.Sent, entry.Response = rec.status, rec.sent, rec.Header()
 			entry.SentAll = front.Written(r)
 			if !r.Close && rec.Header().Get("Connection") != "close" {
@@ -141,8 +143,7 @@ func (s *Server) respond(q *request, w *recorder, status int) bool {
 			}
 		}
 		if w.entry != nil {
-			u := q.url()
-			w.entry.Path, w.entry.Query, w.entry.File = u.Path, u.Query, files.Path(q.target.Path, opts)
+			w.entry.File = files.Path(q.target.Path, opts)
 		}
 		files.Serve(w, q.forFiles(), q.target.Path, opts)
 		return false
