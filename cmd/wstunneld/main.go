@@ -209,8 +209,11 @@ func (c *cli) features(w io.Writer) {
 	fmt.Fprintf(w, `wstunneld/%s (%s, %s/%s)
 
 Tunnels   WebSocket (RFC 6455) over HTTP/1.1 to TCP and Unix sockets
-Files     index-file, mimetype, ETag, ranges
-Logs      access log, error log
+Requests  access, alias, redirect, rewrite, setenv, error pages and handlers, throttling
+Files     index files, listings, types, ETag, ranges, expiry times
+Proxies   the client by X-Forwarded-For, Forwarded and the PROXY protocol
+Logs      access log in lighttpd's formats, error log; files, commands, syslog
+Process   reload at SIGUSR1, unprivileged user, chroot, limits
 Language  lighttpd's, with includes, variables, conditions and regular expressions
 `, version, runtime.Version(), runtime.GOOS, runtime.GOARCH)
 }
