@@ -3,12 +3,14 @@ package loop
 import (
 	"context"
 	"crypto/sha256"
+	"encoding/binary"
 	"errors"
 	"flag"
 	"fmt"
 	"io"
 	"math/rand/v2"
 	"net"
+	"net/netip"
 	"runtime"
 	"sync"
 	"sync/atomic"
@@ -28,15 +30,17 @@ var (
 	soakTunnels = flag.Int("soak.tunnels", 300, "how many tunnels TestSoak has at a time")
 )
 
-// TestSoak has many tunnels come and go: echoes, transfers both ways, peers that
-// do not read, connections that break, and tunnels that only wait. At the end
-// nothing must be left of them.
+// TestSoak has many tunnels come and go, half of them opened by the loops: echoes,
+// transfers both ways, peers that do not read, connections that break, and tunnels
+// that only wait. Beside them are clients that get no tunnel. At the end nothing
+// must be left of them.
 //
 //	go test ./internal/tunnel/loop -run TestSoak -soak=10m -soak.tunnels=10000 -timeout=20m
 func TestSoak(t *testing.T) {
 	near, far := pair(t, "tcp4", 0) // the runtime opens its poller with the first socket
 	near.Close()
 	far.Close()
+	down := tcpAddr(wstest.Refusing(t))
 	tunnels := *soakTunnels
 	var limit syscall.Rlimit
 	if err := syscall.Getrlimit(syscall.RLIMIT_NOFILE, &limit); err != nil {
@@ -61,7 +65,11 @@ func TestSoak(t *testing.T) {
 		defer close(ended)
 		g.Run(ctx)
 	}()
-	s := &soak{group: g, cfg: &tunnel.Config{PingInterval: time.Second}}
+	s := &soak{group: g, cfg: &tunnel.Config{PingInterval: time.Second}, doors: make(map[string]string), down: down}
+	var stops []func()
+	for _, network := range []string{"tcp4", "unix"} {
+		stops = append(stops, s.listen(t, network))
+	}
 	end := time.Now().Add(*soakTime)
 	var running sync.WaitGroup
 	for i := range uint64(tunnels) {
@@ -75,14 +83,24 @@ func TestSoak(t *testing.T) {
 		})
 	}
 	running.Wait()
+	for _, stop := range stops {
+		stop()
+	}
 	grown := (heap() - before) / int64(tunnels)
 	quit()
 	<-ended
-	t.Logf("%d tunnels, %d MB; %d bytes of heap for each of %d, when all have ended", s.count.Load(), s.bytes.Load()>>20, grown, tunnels)
+	t.Logf("%d tunnels, of which the loops opened %d, and %d clients without; %d MB; %d bytes of heap for each of %d, when all have ended",
+		s.count.Load(), s.opened.Load(), s.refused.Load(), s.bytes.Load()>>20, grown, tunnels)
+	if s.opened.Load() == 0 || s.refused.Load() == 0 {
+		t.Error("the loops have not opened any")
+	}
 
 	for i, l := range g.loops {
-		if len(l.slots) > tunnels {
+		if len(l.slots) > 2*tunnels { // the next may come in before the last has gone
 			t.Errorf("loop %d has %d slots for %d tunnels", i, len(l.slots), tunnels)
+		}
+		if n := l.settled.Load(); n != 0 {
+			t.Errorf("loop %d: %d tunnels have settled", i, n)
 		}
 	}
 	g = nil
@@ -102,6 +120,151 @@ type soak struct {
 	group        *Group
 	cfg          *tunnel.Config
 	count, bytes atomic.Int64
+
+	doors           map[string]string // by networks: where loops accept
+	opening         sync.Map          // by number: a *soakPlan
+	opened, refused atomic.Int64
+	down            Addr // of a backend that refuses
+}
+
+// A soakPlan is what a door does for the client that names its number.
+type soakPlan struct {
+	Plan
+	handed chan struct{} // closed if it is dropped
+}
+
+// listen has loops accept from a listener until stop is called. A client says a
+// number there, and gets what soak.opening has for it.
+func (s *soak) listen(t *testing.T, network string) (stop func()) {
+	addr := "127.0.0.1:0"
+	if network == "unix" {
+		addr = wstest.SocketPath(t)
+	}
+	ln, err := net.Listen(network, addr)
+	if err != nil {
+		t.Fatal(err)
+	}
+	s.doors[network] = ln.Addr().String()
+	plan := func(b []byte) *soakPlan {
+		if len(b) < 8 {
+			return nil
+		}
+		p, _ := s.opening.Load(binary.BigEndian.Uint64(b))
+		return p.(*soakPlan)
+	}
+	shut, err := s.group.Accept(ln.(Conn), &Entrance{
+		Timeout: time.Minute,
+		Request: func(_ netip.AddrPort, b []byte) *Plan {
+			if p := plan(b); p != nil {
+				return &p.Plan
+			}
+			return nil
+		},
+		HandOver: func(fd int, _ netip.AddrPort, first []byte) {
+			syscall.Close(fd)
+			if p := plan(first); p != nil {
+				close(p.handed)
+			}
+		},
+		Failed: func(err error) { t.Error(err) },
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return func() {
+		shut()
+		ln.Close()
+	}
+}
+
+// dial returns a client that has said what number p has. Forget takes it back.
+func (s *soak) dial(rnd *rand.Rand, network string, p *soakPlan) (c net.Conn, forget func(), err error) {
+	n := rnd.Uint64()
+	s.opening.Store(n, p)
+	forget = func() { s.opening.Delete(n) }
+	if c, err = net.Dial(network, s.doors[network]); err != nil {
+		return nil, forget, err
+	}
+	_, err = c.Write(binary.BigEndian.AppendUint64(nil, n))
+	return c, forget, err
+}
+
+// begin begins a tunnel, and returns its peers.
+func (s *soak) begin(rnd *rand.Rand, network string, ended chan tunnel.Result) (client, backend net.Conn, err error) {
+	if rnd.IntN(2) == 0 {
+		client, driverClient, err1 := connect(network)
+		backend, driverBackend, err2 := connect(network)
+		if err := errors.Join(err1, err2); err != nil {
+			return nil, nil, err
+		}
+		return client, backend, s.group.Start(Tunnel{
+			Client: driverClient.(Conn), Backend: driverBackend.(Conn), Config: s.cfg,
+			Ended: func(res tunnel.Result) { ended <- res },
+		})
+	}
+	if rnd.IntN(4) == 0 {
+		if err := s.refuse(rnd, network); err != nil {
+			return nil, nil, err
+		}
+	}
+	ln, err := net.Listen("tcp4", "127.0.0.1:0")
+	if err != nil {
+		return nil, nil, err
+	}
+	defer ln.Close()
+	answered := make(chan error, 1)
+	client, forget, err := s.dial(rnd, network, &soakPlan{Plan: Plan{
+		Backend: tcpAddr(ln.Addr().String()), Answer: []byte("ok"), Size: 8, Config: s.cfg,
+		Opened:  func() { answered <- nil },
+		Dropped: func(err error) { answered <- err },
+		Ended:   func(res tunnel.Result) { ended <- res },
+	}})
+	defer forget()
+	if err != nil {
+		return nil, nil, err
+	}
+	if backend, err = ln.Accept(); err != nil {
+		return nil, nil, err
+	}
+	if err := <-answered; err != nil {
+		return nil, nil, err
+	}
+	s.opened.Add(1)
+	_, err = io.ReadFull(client, make([]byte, 2))
+	return client, backend, err
+}
+
+// refuse is a client that gets no tunnel.
+func (s *soak) refuse(rnd *rand.Rand, network string) error {
+	s.refused.Add(1)
+	switch rnd.IntN(3) {
+	case 0: // says nothing
+		c, err := net.Dial(network, s.doors[network])
+		if err == nil {
+			wstest.Reset(c)
+		}
+		return err
+	case 1: // says nothing that has a plan
+		c, err := net.Dial(network, s.doors[network])
+		if err != nil {
+			return err
+		}
+		defer c.Close()
+		io.WriteString(c, "?")
+		if _, err := c.Read(make([]byte, 1)); err == nil {
+			return errors.New("an answer to nothing")
+		}
+		return nil
+	}
+	p := &soakPlan{Plan: Plan{Backend: s.down, Dropped: func(error) {}}, handed: make(chan struct{})}
+	c, forget, err := s.dial(rnd, network, p)
+	defer forget()
+	if err != nil {
+		return err
+	}
+	defer c.Close()
+	<-p.handed
+	return nil
 }
 
 // A soakTunnel is one of its tunnels.
@@ -115,16 +278,8 @@ type soakTunnel struct {
 // tunnel runs one tunnel of a random kind.
 func (s *soak) tunnel(rnd *rand.Rand) error {
 	network := []string{"tcp4", "unix"}[rnd.IntN(2)]
-	client, driverClient, err1 := connect(network)
-	backend, driverBackend, err2 := connect(network)
-	if err := errors.Join(err1, err2); err != nil {
-		return err
-	}
 	ended := make(chan tunnel.Result, 1)
-	err := s.group.Start(Tunnel{
-		Client: driverClient.(Conn), Backend: driverBackend.(Conn), Config: s.cfg,
-		Ended: func(res tunnel.Result) { ended <- res },
-	})
+	client, backend, err := s.begin(rnd, network, ended)
 	if err != nil {
 		return err
 	}
