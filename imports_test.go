@@ -37,7 +37,7 @@ var layout = map[string][]string{
 	"internal/server":            {},
 	"internal/demo":              {"front/...", "tunnel/...", "backend", "net/http"},
 	"internal/wstest":            {"net/http"},
-	"internal/lighttpdtest":      {"ours"},
+	"internal/lighttpdtest":      {"front/...", "tunnel/...", "backend", "config/...", "server"},
 	"internal/tunnel/tunneltest": {"net/http", "config/...", "backend"},
 	"bench/run":                  {"front/...", "tunnel/...", "backend", "config/...", "server", "net/http"},
 	"bench/internal/load":        {"front/...", "tunnel/...", "backend", "config/...", "net/http"},
@@ -49,7 +49,7 @@ var layout = map[string][]string{
 var importers = map[string][]string{
 	"internal/server":            {"cmd/wstunneld", "internal/demo"},
 	"internal/demo":              {"cmd/wstunneld"},
-	"internal/wstest":            {"internal/tunnel/tunneltest"},
+	"internal/wstest":            {"internal/tunnel/tunneltest", "internal/lighttpdtest"},
 	"internal/tunnel/tunneltest": {},
 	"internal/lighttpdtest":      {},
 	"bench/internal/load":        {"bench/run"},

@@ -32,6 +32,8 @@ import (
 	"time"
 
 	"go.uber.org/goleak"
+
+	"github.com/wstunneld/wstunneld/internal/wstest"
 )
 
 // python is Debian's interpreter, which sees Debian's packages of modules. The
@@ -151,15 +153,7 @@ func eventually(t *testing.T, f func() error) {
 }
 
 // freePort returns a TCP port of 127.0.0.1 that nobody listens on.
-func freePort(t *testing.T) int {
-	t.Helper()
-	ln, err := net.Listen("tcp4", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer ln.Close()
-	return ln.Addr().(*net.TCPAddr).Port
-}
+func freePort(t *testing.T) int { return wstest.FreePort(t) }
 
 // serve accepts connections on a port of 127.0.0.1 and calls handle for each,
 // in its own goroutine. It returns the port. The connection is closed when handle

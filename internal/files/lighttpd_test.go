@@ -17,6 +17,8 @@ import (
 	"testing"
 
 	"github.com/wstunneld/wstunneld/internal/files"
+
+	"github.com/wstunneld/wstunneld/internal/wstest"
 )
 
 // Types for hosts of TestLighttpd: a list of fewer than 16 entries, one of more.
@@ -361,12 +363,7 @@ func startLighttpd(t *testing.T, root, config string) string {
 		}
 		t.Skip("lighttpd is not installed: nothing to compare with")
 	}
-	ln, err := net.Listen("tcp4", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	addr := ln.Addr().(*net.TCPAddr)
-	ln.Close() // lighttpd cannot say which port it chose
+	addr := &net.TCPAddr{IP: net.IPv4(127, 0, 0, 1), Port: wstest.FreePort(t)}
 
 	conf := filepath.Join(t.TempDir(), "lighttpd.conf")
 	writeFile(t, conf, fmt.Sprintf("server.document-root = %q\nserver.bind = \"127.0.0.1\"\nserver.port = %d\n%s", root, addr.Port, config))

@@ -13,6 +13,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/wstunneld/wstunneld/internal/wstest"
 )
 
 // Path returns the path of lighttpd. Without one, it skips the rest of the test,
@@ -44,13 +46,8 @@ func Accepts(t testing.TB, config string) (ok bool, message string) {
 func Start(t testing.TB, config string) (addr string) {
 	t.Helper()
 	path := Path(t)
-	ln, err := net.Listen("tcp4", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	addr = ln.Addr().String()
-	port := ln.Addr().(*net.TCPAddr).Port
-	ln.Close() // lighttpd cannot say which port it chose
+	port := wstest.FreePort(t) // lighttpd cannot say which it chose
+	addr = fmt.Sprint("127.0.0.1:", port)
 
 	cmd := exec.Command(path, "-D", "-f", write(t, config, port))
 	stderr, err := cmd.StderrPipe()

@@ -87,15 +87,7 @@ accesslog.filename = "DIR/access.log"
 	return cfg
 }
 
-func freePort(t *testing.T) int {
-	t.Helper()
-	ln, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer ln.Close()
-	return ln.Addr().(*net.TCPAddr).Port
-}
+func freePort(t *testing.T) int { return wstest.FreePort(t) }
 
 // wait waits until Run has returned. It may be called again.
 func (s *site) wait() error {
