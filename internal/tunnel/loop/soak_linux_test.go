@@ -40,7 +40,7 @@ func TestSoak(t *testing.T) {
 	near, far := pair(t, "tcp4", 0) // the runtime opens its poller with the first socket
 	near.Close()
 	far.Close()
-	down := tcpAddr(wstest.Refusing(t))
+	down := refusing(t)
 	tunnels := *soakTunnels
 	var limit syscall.Rlimit
 	if err := syscall.Getrlimit(syscall.RLIMIT_NOFILE, &limit); err != nil {
@@ -113,6 +113,26 @@ func TestSoak(t *testing.T) {
 	if grown := heap() - before; grown > 4<<20 {
 		t.Errorf("the heap has grown by %d bytes", grown)
 	}
+}
+
+// refusing returns an address that refuses connections, and takes no goroutine
+// for it.
+func refusing(t *testing.T) Addr {
+	t.Helper()
+	fd, err := syscall.Socket(syscall.AF_INET, syscall.SOCK_STREAM|syscall.SOCK_CLOEXEC, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { syscall.Close(fd) })
+	local := [4]byte{127, 0, 0, 1}
+	if err := syscall.Bind(fd, &syscall.SockaddrInet4{Addr: local}); err != nil {
+		t.Fatal(err)
+	}
+	sa, err := syscall.Getsockname(fd) // it does not listen
+	if err != nil {
+		t.Fatal(err)
+	}
+	return Addr{TCP: netip.AddrPortFrom(netip.AddrFrom4(local), uint16(sa.(*syscall.SockaddrInet4).Port))}
 }
 
 // A soak is a run of TestSoak.
@@ -190,8 +210,8 @@ func (s *soak) dial(rnd *rand.Rand, network string, p *soakPlan) (c net.Conn, fo
 }
 
 // begin begins a tunnel, and returns its peers.
-func (s *soak) begin(rnd *rand.Rand, network string, ended chan tunnel.Result) (client, backend net.Conn, err error) {
-	if rnd.IntN(2) == 0 {
+func (s *soak) begin(rnd *rand.Rand, network string, opened bool, ended chan tunnel.Result) (client, backend net.Conn, err error) {
+	if !opened {
 		client, driverClient, err1 := connect(network)
 		backend, driverBackend, err2 := connect(network)
 		if err := errors.Join(err1, err2); err != nil {
@@ -279,7 +299,8 @@ type soakTunnel struct {
 func (s *soak) tunnel(rnd *rand.Rand) error {
 	network := []string{"tcp4", "unix"}[rnd.IntN(2)]
 	ended := make(chan tunnel.Result, 1)
-	client, backend, err := s.begin(rnd, network, ended)
+	opened := rnd.IntN(2) == 0
+	client, backend, err := s.begin(rnd, network, opened, ended)
 	if err != nil {
 		return err
 	}
@@ -303,10 +324,11 @@ func (s *soak) tunnel(rnd *rand.Rand) error {
 	client.Close()
 	backend.Close()
 	t.running.Wait()
+	var res tunnel.Result
 	select {
-	case res := <-ended:
+	case res = <-ended:
 		if err == nil && (res.Cause == tunnel.CauseNone || cause != tunnel.CauseNone && res.Cause != cause) {
-			err = fmt.Errorf("result %+v", res)
+			err = errors.New("a wrong end")
 		}
 		s.count.Add(1)
 		s.bytes.Add(res.Received + res.Sent)
@@ -314,7 +336,7 @@ func (s *soak) tunnel(rnd *rand.Rand) error {
 		err = errors.Join(err, errors.New("the tunnel does not end"))
 	}
 	if err != nil {
-		return fmt.Errorf("%s over %s: %w", kind, network, err)
+		return fmt.Errorf("%s over %s, opened by the loop: %v: %w; result %+v", kind, network, opened, err, res)
 	}
 	return nil
 }
@@ -331,7 +353,8 @@ func (t *soakTunnel) echo() error {
 			return err
 		}
 		if got := readData(t.client, &t.frames, len(message)); string(got) != message {
-			return fmt.Errorf("%d bytes came back for %d", len(got), len(message))
+			_, err := t.client.Read(make([]byte, 1))
+			return fmt.Errorf("%d bytes came back for %d: %w", len(got), len(message), err)
 		}
 		t.sleep(20 * time.Millisecond)
 	}
