@@ -8,7 +8,6 @@ package front
 
 import (
 	"context"
-	"errors"
 	"log/slog"
 	"net"
 	"net/http"
@@ -75,7 +74,7 @@ func (s *Server) Run(ctx context.Context, ln net.Listener, grace func() time.Dur
 	}
 	hs.Close() // what Shutdown has left; everything if Serve failed
 	s.handlers.close()
-	if errors.Is(err, http.ErrServerClosed) {
+	if ctx.Err() != nil { // Serve has ended because it had to
 		return nil
 	}
 	return err

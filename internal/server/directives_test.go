@@ -96,3 +96,24 @@ connection.kbytes-per-second = 100
 		t.Errorf("the tunnel took %v, want at least %v", took, least)
 	}
 }
+
+// What setenv adds is no part of what the client sent, and bytes of an answer that
+// is not logged are no part of the next one's.
+func TestSizes(t *testing.T) {
+	s := start(t, `
+server.modules += ("mod_setenv")
+setenv.add-request-header = ("X-Long" => "`+strings.Repeat("x", 9000)+`")
+accesslog.format = "%I %O"
+$HTTP["url"] == "/unlogged" { accesslog.filename = "" }
+`)
+	request := func(path string) string { return "GET " + path + " HTTP/1.1\r\nHost: x\r\n\r\n" }
+	last := "GET /logged HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"
+	got := s.roundTrip(request("/unlogged") + last)
+	if strings.Count(got, "HTTP/1.1 404 ") != 2 {
+		t.Fatalf("answers %q, want 404 twice", got)
+	}
+	second := got[strings.LastIndex(got, "HTTP/1.1 "):]
+	if line, want := s.accessLog(1)[0], fmt.Sprint(len(last), " ", len(second)); line != want {
+		t.Errorf("access log line %q, want %q", line, want)
+	}
+}

@@ -18,14 +18,16 @@ import (
 // entrance has the loops accept the connections of ln, and open tunnels where
 // nothing is to be said against it. It returns the listener on which everything
 // else comes in, to be answered by net/http: all of ln if the loops cannot accept
-// from it. When the server stops, call stop.
+// from it. Stop ends both, and leaves ln open.
 func (s *Server) entrance(ln net.Listener, l *config.Listener, base *config.Settings) (rest net.Listener, stop func(), err error) {
-	if l.HAProxyPROXY {
-		return s.behindProxy(s.limit.Listener(ln), l, base), func() {}, nil
-	}
 	lc, ok := ln.(loop.Conn)
-	if s.loops == nil || !ok {
-		return s.limit.Listener(ln), func() {}, nil
+	if s.loops == nil || !ok || l.HAProxyPROXY {
+		rest = s.limit.Listener(front.Lease(ln))
+		stop = func() { rest.Close() }
+		if l.HAProxyPROXY {
+			return s.behindProxy(rest, l, base), stop, nil
+		}
+		return rest, stop, nil
 	}
 	handed, local := front.NewHanded(ln.Addr(), &s.limit), addrPort(ln.Addr().String())
 	stop, err = s.loops.Accept(lc, &loop.Entrance{
@@ -80,8 +82,8 @@ func (g *generation) plan(s *Server, at address, from, local netip.AddrPort, b [
 	if l == nil || r == nil || !handshake.IsUpgrade(r) {
 		return nil
 	}
-	q := &request{Request: r, g: g, l: l, begun: time.Now(), client: from, local: local, scheme: "http"}
-	if q.route() != 0 || q.location != "" {
+	q := &request{Request: r, g: g, l: l, begun: time.Now(), client: from, local: local, scheme: "http", size: size}
+	if q.route() != 0 {
 		return nil
 	}
 	ext := q.set.Wstunnel.Match(q.target.Path)

@@ -1,6 +1,7 @@
 package server_test
 
 import (
+	"fmt"
 	"io"
 	"net"
 	"strings"
@@ -58,5 +59,27 @@ extforward.hap-PROXY = "enable"
 	s.wait()
 	if log := s.stderr.String(); !strings.Contains(log, "without a PROXY header") {
 		t.Errorf("logged %q, want that the header is missing", log)
+	}
+}
+
+// A listener can begin and cease to expect PROXY headers, and change its limits
+// meanwhile: nothing of that closes its socket.
+func TestReloadPROXY(t *testing.T) {
+	s := start(t, "")
+	port := 0
+	fmt.Sscan(s.addr[strings.LastIndexByte(s.addr, ':')+1:], &port)
+	const trust = "server.modules += (\"mod_extforward\")\nextforward.forwarder = (\"127.0.0.1\" => \"trust\")\n"
+	const request = "GET /none HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"
+	const header = "PROXY TCP4 192.0.2.7 192.0.2.1 4000 80\r\n"
+	for _, tt := range []struct{ conf, header string }{
+		{trust + "extforward.hap-PROXY = \"enable\"\n", header},
+		{trust + "extforward.hap-PROXY = \"enable\"\nserver.max-keep-alive-idle = 3\n", header},
+		{"", ""},
+		{"server.max-keep-alive-idle = 4\n", ""},
+	} {
+		s.reload(reloadConf(port, tt.conf))
+		if got := s.roundTrip(tt.header + request); !strings.HasPrefix(got, "HTTP/1.1 404 ") {
+			t.Errorf("with %q: answer %q, want 404", tt.conf, got)
+		}
 	}
 }

@@ -29,7 +29,7 @@ func (s *Server) handler(at address) http.Handler {
 			s.release(g)
 			return
 		}
-		q := &request{Request: r, g: g, l: l, begun: time.Now(), client: addrPort(r.RemoteAddr), scheme: "http"}
+		q := &request{Request: r, g: g, l: l, begun: time.Now(), client: addrPort(r.RemoteAddr), scheme: "http", size: headerSize(r)}
 		if local, ok := r.Context().Value(http.LocalAddrContextKey).(*net.TCPAddr); ok {
 			q.local = local.AddrPort()
 		}
@@ -44,6 +44,7 @@ func (s *Server) handler(at address) http.Handler {
 		if g.logsAccess(q.set) {
 			rec.entry = newEntry(q)
 			rec.entry.KeepAlive = number - 1
+			front.Written(r) // by requests that were not logged
 		}
 		if s.answer(q, rec, status, number) {
 			return // a tunnel logs itself, and releases g, when it ends
@@ -77,7 +78,7 @@ func (s *Server) answer(q *request, w *recorder, status, number int) bool {
 	}
 	get := q.Method == http.MethodGet || q.Method == http.MethodHead
 	switch {
-	case headerSize(q.Request) > q.g.cfg.Server.MaxRequestFieldSize:
+	case q.size > q.g.cfg.Server.MaxRequestFieldSize:
 		h.Set("Connection", "close")
 		plainPage(w, q, http.StatusRequestHeaderFieldsTooLarge)
 		return false

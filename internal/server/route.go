@@ -24,6 +24,7 @@ type request struct {
 	g             *generation
 	l             *config.Listener
 	begun         time.Time
+	size          int            // of the header, in bytes
 	local         netip.AddrPort // of the connection; not valid for a Unix socket
 
 	// What the connection says; then what a trusted proxy says.
@@ -273,7 +274,7 @@ func newEntry(q *request) *accesslog.Entry {
 		User:       q.user,
 		Header:     q.Header,
 		Env:        q.env,
-		Received:   int64(headerSize(q.Request)) + max(q.ContentLength, 0),
+		Received:   int64(q.size) + max(q.ContentLength, 0),
 	}
 	if q.local.IsValid() {
 		e.Local = q.local.Addr().Unmap().String()

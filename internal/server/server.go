@@ -131,9 +131,10 @@ const flushTime = time.Second
 // Run serves until ctx is done, then drains: it accepts no more, each tunnel
 // sends close code 1001 (going away), and everything has
 // server.graceful-shutdown-timeout to end, or all the time it takes if that is 0;
-// but only a second if the cause of ctx is [ErrTerminate]. The pid file is removed as the drain begins. When Run returns, every goroutine it
-// started has ended and all that New opened is closed. A clean shutdown returns
-// nil, anything else the first failure. Run may be called once.
+// but only a second if the cause of ctx is [ErrTerminate]. The pid file is removed
+// as the drain begins. When Run returns, every goroutine it started has ended and
+// all that New opened is closed. A clean shutdown returns nil, anything else the
+// first failure. Run may be called once.
 func (s *Server) Run(ctx context.Context) error {
 	ctx, s.fail = context.WithCancelCause(ctx)
 	defer s.fail(nil)

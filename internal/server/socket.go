@@ -3,7 +3,6 @@ package server
 import (
 	"context"
 	"errors"
-	"log/slog"
 	"net"
 	"time"
 
@@ -29,12 +28,14 @@ type socket struct {
 
 // limits are what cannot be changed while a socket is served.
 type limits struct {
+	proxied                            bool // see config.Listener.HAProxyPROXY
 	headerBytes                        int
 	readIdle, writeIdle, keepAliveIdle time.Duration
 }
 
-func limitsOf(cfg *config.Config, base *config.Settings) limits {
+func limitsOf(cfg *config.Config, l *config.Listener, base *config.Settings) limits {
 	return limits{
+		proxied:       l.HAProxyPROXY,
 		headerBytes:   cfg.Server.MaxRequestFieldSize,
 		readIdle:      base.MaxReadIdle,
 		writeIdle:     base.MaxWriteIdle,
@@ -71,30 +72,26 @@ func closeNew(sockets map[address]*socket) {
 	}
 }
 
-// close closes the socket, and ends what is served on it.
+// close ends what is served on the socket, and closes it.
 func (sock *socket) close() {
-	sock.ln.Close()
 	if sock.stop != nil {
 		sock.stop()
 	}
+	sock.ln.Close()
 }
 
 // serve serves the connections of sock by l, a listener of g. It does nothing if
 // they are served in this way already.
 func (s *Server) serve(sock *socket, g *generation, l *config.Listener) {
 	base := g.cfg.Resolve(&config.Request{Listener: l})
-	lim := limitsOf(g.cfg, base)
+	lim := limitsOf(g.cfg, l, base)
 	if sock.stop != nil {
 		if lim == sock.limits {
 			return
 		}
-		if s.loops == nil { // net/http closes what it accepts from
-			s.log.Warn("timeouts and header size of a listener change at the next start", slog.String("address", l.Address))
-			return
-		}
 		sock.stop()
 	}
-	rest, stopLoops, err := s.entrance(sock.ln, l, base)
+	rest, stopAccepting, err := s.entrance(sock.ln, l, base)
 	if err != nil {
 		s.fail(err)
 		return
@@ -102,8 +99,8 @@ func (s *Server) serve(sock *socket, g *generation, l *config.Listener) {
 	ctx, cancel := context.WithCancel(context.WithoutCancel(s.ctx))
 	sock.limits = lim
 	sock.stop = func() {
-		stopLoops()
-		cancel()
+		cancel() // first, so that the end of rest is no failure
+		stopAccepting()
 	}
 	fs := &front.Server{
 		Handler:        s.handler(addressOf(l)),
