@@ -17,30 +17,13 @@ import (
 	"time"
 
 	"github.com/wstunneld/wstunneld/internal/accesslog"
-
+	"github.com/wstunneld/wstunneld/internal/lighttpdtest"
 	"github.com/wstunneld/wstunneld/internal/wstest"
 )
 
-// lighttpd returns the path of lighttpd, which was 1.4.69 when these tests were
-// written. Without one, the rest of the test is skipped, unless CI=true says
-// that it must run.
-func lighttpd(t *testing.T) string {
-	t.Helper()
-	for _, name := range []string{"lighttpd", "/usr/sbin/lighttpd"} {
-		if path, err := exec.LookPath(name); err == nil {
-			return path
-		}
-	}
-	if os.Getenv("CI") == "true" {
-		t.Fatal("lighttpd is not installed")
-	}
-	t.Skip("lighttpd is not installed")
-	return ""
-}
-
 // A format that is an error here is one there, and the other way round.
 func TestAcceptsAsLighttpd(t *testing.T) {
-	bin := lighttpd(t)
+	bin := lighttpdtest.Path(t)
 	tests := []struct {
 		format  string
 		ok      bool
@@ -139,7 +122,7 @@ var exchanges = []exchange{
 
 // TestPrintsAsLighttpd compares the lines of every format and request.
 func TestPrintsAsLighttpd(t *testing.T) {
-	bin := lighttpd(t)
+	bin := lighttpdtest.Path(t)
 	formats := []string{
 		"%h %V %u %t \"%r\" %>s %b \"%{Referer}i\" \"%{User-Agent}i\"",
 		"%{User-Agent}i", "%{REMOTE_USER}e %{AUTH_TYPE}n", "%{X\\-Twice}i", "[%{x}C]", "{\"ua\":\"%{User-Agent}i\",\"r\":\"%r\"}",

@@ -12,6 +12,7 @@ import (
 	"go.uber.org/goleak"
 
 	"github.com/wstunneld/wstunneld/internal/backend"
+	"github.com/wstunneld/wstunneld/internal/wstest"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -89,7 +90,7 @@ func TestConnectStopsWithItsContext(t *testing.T) {
 // A host whose backlog is full never answers a connect: the timeout moves on to
 // the next host.
 func TestConnectTimeout(t *testing.T) {
-	silent := fullBacklog(t)
+	silent := &backend.Host{Network: "tcp", Address: wstest.FullBacklog(t)}
 	silent.ConnectTimeout = 50 * time.Millisecond
 	up := listening(t, "tcp", "127.0.0.1:0")
 	ext := backend.Ext{Hosts: []*backend.Host{silent, up}}

@@ -11,24 +11,8 @@ import (
 	"github.com/rogpeppe/go-internal/txtar"
 
 	"github.com/wstunneld/wstunneld/internal/config"
+	"github.com/wstunneld/wstunneld/internal/lighttpdtest"
 )
-
-// lighttpd returns the path of lighttpd, which was 1.4.69 when these tests were
-// written. Without one, the rest of the test is skipped, unless CI=true says
-// that it must run.
-func lighttpd(t *testing.T) string {
-	t.Helper()
-	for _, name := range []string{"lighttpd", "/usr/sbin/lighttpd"} {
-		if path, err := exec.LookPath(name); err == nil {
-			return path
-		}
-	}
-	if os.Getenv("CI") == "true" {
-		t.Fatal("lighttpd is not installed")
-	}
-	t.Skip("lighttpd is not installed")
-	return ""
-}
 
 // TestAcceptsAsLighttpd runs one table of texts against us and lighttpd: both
 // accept a text, or neither does. Where we differ on purpose, a row says why.
@@ -128,7 +112,7 @@ func TestAcceptsAsLighttpd(t *testing.T) {
 			t.Errorf("%s: Load: %v, want success %v", tt.text, err, tt.ok)
 		}
 	}
-	path := lighttpd(t)
+	path := lighttpdtest.Path(t)
 	name := filepath.Join(t.TempDir(), "lighttpd.conf")
 	for _, tt := range tests {
 		write(t, name, []byte(base+tt.text+"\n"))
@@ -142,7 +126,7 @@ func TestAcceptsAsLighttpd(t *testing.T) {
 // TestPrintsAsLighttpd compares -p. The version installed may write "$HTTP" for
 // what newer ones, and we, write as "if $HTTP".
 func TestPrintsAsLighttpd(t *testing.T) {
-	path := lighttpd(t)
+	path := lighttpdtest.Path(t)
 	ifs := regexp.MustCompile(`(?m)^( *(else )?)if \$`)
 	pid := regexp.MustCompile(`(?m)^( *var\.PID *= ).*`)
 	normal := func(b []byte) string {

@@ -11,6 +11,7 @@ import (
 
 	"github.com/wstunneld/wstunneld/internal/config"
 	"github.com/wstunneld/wstunneld/internal/config/syntax"
+	"github.com/wstunneld/wstunneld/internal/lighttpdtest"
 )
 
 // wantErrors checks that err is a list whose elements begin as want.
@@ -267,7 +268,7 @@ server.modules = ( "mod_access", "mod_accesslog", "mod_alias", "mod_expire", "mo
 			t.Errorf("%s: %v, want success %v", tt.text, err, tt.ok)
 		}
 	}
-	path := lighttpd(t)
+	path := lighttpdtest.Path(t)
 	name := filepath.Join(t.TempDir(), "lighttpd.conf")
 	for _, tt := range tests {
 		write(t, name, []byte(base+tt.text+"\n"))

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/wstunneld/wstunneld/internal/expire"
+	"github.com/wstunneld/wstunneld/internal/lighttpdtest"
 )
 
 const (
@@ -78,16 +79,7 @@ func TestParse(t *testing.T) {
 
 // Lighttpd takes the same times, but for the differences told here.
 func TestLighttpdTimes(t *testing.T) {
-	bin := "/usr/sbin/lighttpd"
-	if found, err := exec.LookPath("lighttpd"); err == nil {
-		bin = found
-	}
-	if _, err := os.Stat(bin); err != nil {
-		if os.Getenv("CI") == "true" {
-			t.Fatal(err)
-		}
-		t.Skip("lighttpd is not installed: nothing to compare with")
-	}
+	bin := lighttpdtest.Path(t)
 	conf := filepath.Join(t.TempDir(), "lighttpd.conf")
 	for _, tt := range times {
 		config := fmt.Sprintf("server.document-root = \"/tmp\"\nserver.modules = (\"mod_expire\")\nexpire.url = (\"\" => \"%s\")\n", tt.in)

@@ -18,6 +18,7 @@ import (
 
 	"github.com/wstunneld/wstunneld/internal/files"
 
+	"github.com/wstunneld/wstunneld/internal/lighttpdtest"
 	"github.com/wstunneld/wstunneld/internal/wstest"
 )
 
@@ -353,16 +354,7 @@ func ask(t *testing.T, server, method, target, header string) string {
 // returns its URL.
 func startLighttpd(t *testing.T, root, config string) string {
 	t.Helper()
-	bin, err := exec.LookPath("lighttpd")
-	if err != nil {
-		bin, err = exec.LookPath("/usr/sbin/lighttpd")
-	}
-	if err != nil {
-		if os.Getenv("CI") == "true" {
-			t.Fatal("lighttpd is not installed")
-		}
-		t.Skip("lighttpd is not installed: nothing to compare with")
-	}
+	bin := lighttpdtest.Path(t)
 	addr := &net.TCPAddr{IP: net.IPv4(127, 0, 0, 1), Port: wstest.FreePort(t)}
 
 	conf := filepath.Join(t.TempDir(), "lighttpd.conf")

@@ -8,41 +8,12 @@ import (
 	"runtime"
 	"strconv"
 	"strings"
-	"syscall"
 	"testing"
 	"time"
 
 	"github.com/wstunneld/wstunneld/internal/ws"
 	"github.com/wstunneld/wstunneld/internal/wstest"
 )
-
-// fullBacklog returns an address that does not answer connects until the
-// listener is accepted from.
-func fullBacklog(t *testing.T) (addr string) {
-	t.Helper()
-	fd, err := syscall.Socket(syscall.AF_INET, syscall.SOCK_STREAM|syscall.SOCK_CLOEXEC, 0)
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { syscall.Close(fd) })
-	if err := syscall.Bind(fd, &syscall.SockaddrInet4{Addr: [4]byte{127, 0, 0, 1}}); err != nil {
-		t.Fatal(err)
-	}
-	if err := syscall.Listen(fd, 0); err != nil {
-		t.Fatal(err)
-	}
-	sa, err := syscall.Getsockname(fd)
-	if err != nil {
-		t.Fatal(err)
-	}
-	addr = fmt.Sprint("127.0.0.1:", sa.(*syscall.SockaddrInet4).Port)
-	conn, err := net.Dial("tcp", addr)
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { conn.Close() })
-	return addr
-}
 
 // slowHost renders a host that has a second to be connected.
 func slowHost(addr string) string {
@@ -74,7 +45,7 @@ func connecting(t *testing.T, addr string, n int) {
 func TestWays(t *testing.T) {
 	for i, way := range ways {
 		t.Run(way.name, func(t *testing.T) {
-			slow := fullBacklog(t)
+			slow := wstest.FullBacklog(t)
 			s := start(t, `wstunnel.server = ("/ws" => (`+slowHost(slow)+`))
 server.feature-flags = ("server.graceful-shutdown-timeout" => 1)`)
 			conn, err := net.Dial("tcp", s.addr)
@@ -97,7 +68,7 @@ server.feature-flags = ("server.graceful-shutdown-timeout" => 1)`)
 func TestConnectTimeout(t *testing.T) { eachWay(t, testConnectTimeout) }
 
 func testConnectTimeout(t *testing.T, way string) {
-	slow, up := fullBacklog(t), wstest.Backend(t, wstest.Echo)
+	slow, up := wstest.FullBacklog(t), wstest.Backend(t, wstest.Echo)
 	s := start(t, `wstunnel.server = ("/two" => (`+slowHost(slow)+`, `+hosts(up)[1:]+`, "/one" => (`+slowHost(slow)+`))`)
 	one := make(chan string, 1)
 	go func() {
@@ -141,7 +112,7 @@ func testConnectTimeout(t *testing.T, way string) {
 func TestClientGoesWhileConnecting(t *testing.T) { eachWay(t, testClientGoesWhileConnecting) }
 
 func testClientGoesWhileConnecting(t *testing.T, way string) {
-	slow := fullBacklog(t)
+	slow := wstest.FullBacklog(t)
 	s := start(t, `wstunnel.server = ("/ws" => (`+slowHost(slow)+`), "/echo" => `+hosts(wstest.Backend(t, wstest.Echo))+`)`)
 	const n = 5
 	clients := make([]*wstest.Client, n)
@@ -175,7 +146,7 @@ func testClientGoesWhileConnecting(t *testing.T, way string) {
 func TestStopBeforeTunnels(t *testing.T) { eachWay(t, testStopBeforeTunnels) }
 
 func testStopBeforeTunnels(t *testing.T, way string) {
-	slow := fullBacklog(t)
+	slow := wstest.FullBacklog(t)
 	s := start(t, `wstunnel.server = ("/slow" => `+hosts(slow)+`)
 server.feature-flags = ("server.graceful-shutdown-timeout" => 1)`)
 	request := string(wstest.Request("/slow", way))

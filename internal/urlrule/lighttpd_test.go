@@ -16,6 +16,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/wstunneld/wstunneld/internal/lighttpdtest"
 	"github.com/wstunneld/wstunneld/internal/urlrule"
 )
 
@@ -56,16 +57,7 @@ func directive(name string, pairs [][2]string) string {
 // run. lighttpd gets a socket that listens already: nobody has to wait for it.
 func startLighttpd(t *testing.T, config string) *net.TCPAddr {
 	t.Helper()
-	bin, err := exec.LookPath("lighttpd")
-	if err != nil {
-		bin, err = exec.LookPath("/usr/sbin/lighttpd")
-	}
-	if err != nil {
-		if os.Getenv("CI") == "true" {
-			t.Fatal("lighttpd is not installed")
-		}
-		t.Skip("lighttpd is not installed: nothing to compare with")
-	}
+	bin := lighttpdtest.Path(t)
 	ln, err := net.Listen("tcp4", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)

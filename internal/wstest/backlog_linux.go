@@ -1,4 +1,4 @@
-package backend_test
+package wstest
 
 import (
 	"net"
@@ -6,12 +6,11 @@ import (
 	"syscall"
 	"testing"
 	"time"
-
-	"github.com/wstunneld/wstunneld/internal/backend"
 )
 
-// fullBacklog returns a TCP host whose kernel drops every further connect.
-func fullBacklog(t *testing.T) *backend.Host {
+// FullBacklog returns the address of a TCP listener whose system drops every
+// further connect.
+func FullBacklog(t testing.TB) (addr string) {
 	t.Helper()
 	fd, err := syscall.Socket(syscall.AF_INET, syscall.SOCK_STREAM|syscall.SOCK_CLOEXEC, 0)
 	if err != nil {
@@ -28,11 +27,11 @@ func fullBacklog(t *testing.T) *backend.Host {
 	if err != nil {
 		t.Fatal(err)
 	}
-	addr := (&net.TCPAddr{IP: net.IPv4(127, 0, 0, 1), Port: sa.(*syscall.SockaddrInet4).Port}).String()
+	addr = (&net.TCPAddr{IP: net.IPv4(127, 0, 0, 1), Port: sa.(*syscall.SockaddrInet4).Port}).String()
 	for range 4 { // one fits, the next may
 		conn, err := net.DialTimeout("tcp", addr, 50*time.Millisecond)
 		if os.IsTimeout(err) {
-			return &backend.Host{Network: "tcp", Address: addr}
+			return addr
 		}
 		if err != nil {
 			t.Fatal(err)
@@ -40,5 +39,5 @@ func fullBacklog(t *testing.T) *backend.Host {
 		t.Cleanup(func() { conn.Close() })
 	}
 	t.Fatal("a backlog of 0 holds four connections")
-	return nil
+	return ""
 }
